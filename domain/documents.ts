@@ -1,0 +1,114 @@
+/** The JSON documents that stages hand each other through S3; Temporal carries only pointers and counts (claim check). */
+import type { CycleRef } from './cycle';
+
+/** A document in S3. */
+export interface S3Pointer {
+  readonly bucket: string;
+  readonly key: string;
+}
+
+/** One version of a raw object, as discovered. */
+export interface RawObject {
+  readonly key: string;
+  /** `null` literal string `"null"` on an unversioned bucket. */
+  readonly versionId: string;
+  readonly etag: string;
+  readonly sizeBytes: number;
+  /** Start of the arrival hour that the key names, RFC 3339. */
+  readonly arrivalHour: string;
+}
+
+/** What one cycle generation is to load: written once, re-read by every retry. */
+export interface BatchManifest {
+  readonly cycle: CycleRef;
+  /** Sorted by key, then version id, in UTF-8 byte order. */
+  readonly objects: readonly RawObject[];
+  /** Chunk i is `objects.slice(chunks[i].from, chunks[i].to)`. */
+  readonly chunks: readonly { readonly from: number; readonly to: number }[];
+}
+
+/** Why a record or an object is in quarantine; the first that applies, in this order. */
+export const QUARANTINE_REASONS = [
+  'unreadable_object',
+  'bad_line',
+  'bad_timestamp',
+  'null_coordinate',
+  'bad_coordinate',
+  'coordinate_out_of_range',
+  'too_late',
+  'future',
+  'invalid_geometry',
+] as const;
+export type QuarantineReason = (typeof QUARANTINE_REASONS)[number];
+export type QuarantineCounts = Partial<Readonly<Record<QuarantineReason, number>>>;
+
+/** read = stored + duplicates + sum(quarantined). An unreadable object counts the one record that it is known to have lost. */
+export interface RecordCounts {
+  readonly read: number;
+  readonly stored: number;
+  readonly duplicates: number;
+  readonly quarantined: QuarantineCounts;
+}
+
+/** What a committed chunk stored: the pointer in its chunk item leads here. */
+export interface ChunkDocument {
+  readonly cycle: CycleRef;
+  readonly chunk: number;
+  readonly attempt: string;
+  readonly counts: RecordCounts;
+  readonly objects: readonly (RawObject & { readonly counts: RecordCounts })[];
+  readonly files: readonly StorageFile[];
+  readonly quarantineFiles: readonly string[];
+}
+
+/** One Parquet file of `storage/`: key `<dataset>/event_date=YYYY-MM-DD/<attempt>-<n>.parquet`. */
+export interface StorageFile {
+  readonly key: string;
+  readonly eventDate: string;
+  readonly rowCount: number;
+  readonly sizeBytes: number;
+}
+
+/** What a transform job is given: its one argument is this document's URI. All URIs are `s3://`. */
+export interface TransformInput {
+  readonly cycle: CycleRef;
+  /** `cycleId(cycle)`; rows whose `cycle_id` and `generation` are this cycle's are the added ones. */
+  readonly cycleId: string;
+  /** All storage files to serve, of this cycle and the earlier ones. */
+  readonly files: readonly { readonly uri: string; readonly rowCount: number; readonly added: boolean }[];
+  readonly rowCount: number;
+  readonly addedRowCount: number;
+  readonly references: Readonly<Record<string, string>>;
+  /** Where to write, ends in `/`; this generation's own prefix. */
+  readonly outputUri: string;
+  /** Where quarantined records go, ends in `/`. */
+  readonly quarantineUri: string;
+}
+
+/** `_manifest.json` below `outputUri`: a job that ends in SUCCESS without it has failed. */
+export interface JobManifest {
+  readonly inputRows: number;
+  readonly quarantined: QuarantineCounts;
+  readonly quarantineFiles: readonly string[];
+  readonly relations: readonly JobRelation[];
+}
+
+export interface JobRelation {
+  readonly name: string;
+  /** In the order of the COPY parts' fields; types as in `ColumnSpec`. */
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  readonly rows: number;
+  /** Rows whose record this cycle added; absent where a relation has no such split. */
+  readonly addedRows?: number;
+  /** Parquet: `<outputUri><name>/parquet/`; with the split, below it `origin=added/` and `origin=kept/`. */
+  readonly parquetUri: string;
+  /** PostgreSQL `COPY … (FORMAT binary)` objects, each with its header and trailer. */
+  readonly copyParts: readonly CopyPart[];
+}
+
+export interface CopyPart {
+  readonly uri: string;
+  readonly etag: string;
+  readonly rows: number;
+  readonly sizeBytes: number;
+}

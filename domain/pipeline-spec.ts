@@ -1,0 +1,121 @@
+/** A pipeline's declaration: plain, serialisable data. `validatePipeline` says every fault of one at once. */
+export interface PipelineSpec {
+  /** `[a-z][a-z0-9-]{1,31}`; names the cycles. */
+  readonly name: string;
+  readonly description: string;
+  /** `[a-z][a-z0-9_]{1,31}`; raw records of one kind. Cycles of one dataset take turns. */
+  readonly dataset: string;
+  /** Length of the data interval; divides 24 or is a multiple of it. */
+  readonly intervalHours: number;
+  readonly raw: RawSpec;
+  readonly record: RecordSpec;
+  readonly dedup: DedupSpec;
+  readonly transform: TransformSpec;
+  readonly quality: QualitySpec;
+  /** Promoted together, in name order, in one statement. */
+  readonly relations: readonly RelationSpec[];
+  readonly promotion: PromotionSpec;
+}
+
+export interface RawSpec {
+  /** Key prefix in the raw bucket, ends in `/`; followed by `YYYY/MM/DD/HH/` of arrival, as Firehose writes. */
+  readonly prefix: string;
+  /** One JSON object a line; `.gz` keys are gunzipped. */
+  readonly format: 'json-lines';
+}
+
+export interface RecordSpec {
+  readonly fields: readonly FieldSpec[];
+  /** Names of fields above. */
+  readonly eventTime: string;
+  readonly longitude: string;
+  readonly latitude: string;
+}
+
+export interface FieldSpec {
+  /** Column name in storage, `[a-z][a-z0-9_]{0,62}`. */
+  readonly name: string;
+  /** Key in the raw JSON object. */
+  readonly source: string;
+  /** `timestamp-ms`: integer epoch milliseconds, stored as a UTC timestamp. */
+  readonly type: FieldType;
+}
+export type FieldType = 'timestamp-ms' | 'double' | 'bigint' | 'text' | 'boolean';
+
+export interface DedupSpec {
+  /** Fields that make a record the same; must contain the event time, so that a key determines its event date. */
+  readonly key: readonly string[];
+  /** A record may be this much older than the start of its object's arrival hour; an object may be found this long after. */
+  readonly latenessDays: number;
+  /** Kept in the ledger beyond the lateness (DynamoDB TTL = event date + lateness + margin). */
+  readonly marginDays: number;
+  /** A record may be this far ahead of the end of its object's arrival hour: devices' clocks drift. */
+  readonly futureToleranceMinutes: number;
+  /** Raw bytes that make one chunk, so chosen that a chunk has at least 50,000 records where there are as many. */
+  readonly chunkBytes: number;
+}
+
+export interface TransformSpec {
+  /** Script in `jobs/`, `[a-z][a-z0-9_]*`. */
+  readonly job: string;
+  /** Reference data by name: keys in the artifacts bucket. */
+  readonly references: Readonly<Record<string, string>>;
+  /** Served: this many days of event dates before the interval's end; undefined serves all. */
+  readonly servedDays?: number;
+  /** spark-submit `--conf` pairs; keys `spark.[A-Za-z0-9.]+`. */
+  readonly sparkConf: Readonly<Record<string, string>>;
+  readonly timeoutMinutes: number;
+}
+
+export interface QualitySpec {
+  /** The relation whose rows the rules see. */
+  readonly relation: string;
+  /** DQDL rules over the rows that this cycle adds. */
+  readonly added: readonly string[];
+  /** DQDL rules over all that would be served. */
+  readonly served: readonly string[];
+}
+
+export interface RelationSpec {
+  /** `[a-z][a-z0-9_]{0,47}`; tables are `<name>_v<N>`. */
+  readonly name: string;
+  /** The stable view, `[a-z][a-z0-9_]{0,62}`. */
+  readonly view: string;
+  readonly columns: readonly ColumnSpec[];
+  /** Columns that are unique together. */
+  readonly key: readonly string[];
+  readonly indexes: readonly IndexSpec[];
+  /** False: an empty candidate is refused. */
+  readonly mayBeEmpty: boolean;
+}
+
+export interface ColumnSpec {
+  readonly name: string;
+  readonly type: ColumnType;
+}
+export const COLUMN_TYPES = [
+  'timestamptz',
+  'date',
+  'text',
+  'bigint',
+  'integer',
+  'double precision',
+  'boolean',
+  'geometry(Point,4326)',
+  'geometry(Geometry,4326)',
+] as const;
+export type ColumnType = (typeof COLUMN_TYPES)[number];
+
+export interface IndexSpec {
+  readonly columns: readonly string[];
+  readonly method: 'btree' | 'gist' | 'brin';
+}
+
+export interface PromotionSpec {
+  /** Previous versions kept for rollback. */
+  readonly keepVersions: number;
+  /** How long to wait for readers whose snapshot is older than the load. */
+  readonly snapshotWaitMinutes: number;
+  /** How long to keep trying for the views' locks, 200 ms at a time. */
+  readonly swapWaitMinutes: number;
+}
