@@ -1,0 +1,121 @@
+import { CloudWatchClient, PutMetricDataCommand } from '@aws-sdk/client-cloudwatch';
+import { BatchCreatePartitionCommand, BatchDeletePartitionCommand, type GlueClient } from '@aws-sdk/client-glue';
+import { PublishCommand, type SNSClient } from '@aws-sdk/client-sns';
+import { log } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import { type CycleOutcome, type CycleRef, cycleId, generationPrefix } from '../domain/cycle';
+import { FailureType } from '../domain/failure-type';
+import type { PipelineSpec } from '../domain/pipeline-spec';
+import { candidateCatalogTable, qualityRunPartition } from './data-quality';
+import type { TransformDocumentDependencies } from './transform-documents';
+
+export interface PublicationDependencies {
+  readonly glue: GlueClient;
+  readonly sns: SNSClient;
+  readonly cloudwatch: CloudWatchClient;
+  readonly glueDatabase: string;
+  readonly topicArn: string;
+  readonly storageBucket: string;
+  readonly liveStorageFiles: TransformDocumentDependencies['liveStorageFiles'];
+  /** True exactly once for an outcome: the durable claim to notify. */
+  readonly claimNotification: (outcomeId: string) => Promise<boolean>;
+  readonly confirmNotification: (outcomeId: string) => Promise<void>;
+}
+
+const PARTITIONS_PER_CALL = 100; // BatchCreatePartition's limit
+
+/** Activities that tell the world of a cycle: catalog partitions, metrics, one notification. */
+export function createPublicationActivities(deps: PublicationDependencies) {
+  return {
+    /** Adds the event dates that the cycle stored as partitions of the dataset's table (S2.19). Idempotent by partition. */
+    async publishPartitions({ cycle, spec }: { readonly cycle: CycleRef; readonly spec: PipelineSpec }): Promise<{ dates: number }> {
+      const mine = (await deps.liveStorageFiles(spec)).filter((file) => cycleId(file.cycle) === cycleId(cycle));
+      const dates = [...new Set(mine.map((file) => file.eventDate))].sort();
+      for (let from = 0; from < dates.length; from += PARTITIONS_PER_CALL) {
+        const { Errors } = await deps.glue.send(
+          new BatchCreatePartitionCommand({
+            DatabaseName: deps.glueDatabase,
+            TableName: spec.dataset,
+            PartitionInputList: dates.slice(from, from + PARTITIONS_PER_CALL).map((date) => ({
+              Values: [date],
+              StorageDescriptor: {
+                Location: `s3://${deps.storageBucket}/${spec.dataset}/event_date=${date}/`,
+                InputFormat: 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat',
+                OutputFormat: 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat',
+                SerdeInfo: { SerializationLibrary: 'org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe' },
+              },
+            })),
+          }),
+        );
+        const refused = (Errors ?? []).filter((error) => error.ErrorDetail?.ErrorCode !== 'AlreadyExistsException');
+        if (refused.length > 0) {
+          throw ApplicationFailure.create({
+            message: `Glue refused partitions of ${deps.glueDatabase}.${spec.dataset}: ${JSON.stringify(refused)}`,
+            type: FailureType.JobRefused,
+          });
+        }
+      }
+      return { dates: dates.length };
+    },
+
+    /** Takes the gate's partitions out of the catalog; the files age out by the bucket's lifecycle. Idempotent by partition. */
+    async removeGatePartitions({ cycle, spec }: { readonly cycle: CycleRef; readonly spec: PipelineSpec }): Promise<void> {
+      await deps.glue.send(
+        new BatchDeletePartitionCommand({
+          DatabaseName: deps.glueDatabase,
+          TableName: candidateCatalogTable(spec.dataset),
+          PartitionsToDelete: ['added', 'kept'].map((origin) => ({ Values: [qualityRunPartition(cycle), origin] })),
+        }),
+      );
+    },
+
+    /**
+     * One metric set and one notification for an outcome (I9). Idempotent by (cycle, generation, outcome): the claim is made
+     * durable before the call, so at most an unconfirmed one is sent again, under the same `outcomeId` attribute.
+     */
+    async announceOutcome(input: AnnounceOutcomeInput): Promise<{ announced: boolean }> {
+      const outcomeId = `${generationPrefix(input.cycle)}/${input.outcome}`;
+      if (!(await deps.claimNotification(outcomeId))) return { announced: false };
+      const metric = (name: string, value: number) => ({
+        MetricName: name,
+        Value: value,
+        Unit: 'Count' as const,
+        Dimensions: [{ Name: 'Pipeline', Value: input.cycle.pipeline }],
+      });
+      await deps.cloudwatch.send(
+        new PutMetricDataCommand({
+          Namespace: 'Meridian',
+          MetricData: [
+            metric(`Cycle${input.outcome[0]?.toUpperCase()}${input.outcome.slice(1)}`, 1),
+            metric('GateFailed', input.outcome === 'rejected' ? 1 : 0),
+            ...Object.entries(input.counts).map(([name, value]) => metric(name, value)),
+          ],
+        }),
+      );
+      await deps.sns.send(
+        new PublishCommand({
+          TopicArn: deps.topicArn,
+          Subject: `Meridian: ${cycleId(input.cycle)} ${input.outcome}`.slice(0, 100),
+          Message: JSON.stringify({ outcomeId, ...input }),
+          MessageAttributes: {
+            outcomeId: { DataType: 'String', StringValue: outcomeId },
+            outcome: { DataType: 'String', StringValue: input.outcome },
+            pipeline: { DataType: 'String', StringValue: input.cycle.pipeline },
+          },
+        }),
+      );
+      await deps.confirmNotification(outcomeId);
+      log.info('Outcome announced', { outcomeId });
+      return { announced: true };
+    },
+  };
+}
+export type PublicationActivities = ReturnType<typeof createPublicationActivities>;
+
+export interface AnnounceOutcomeInput {
+  readonly cycle: CycleRef;
+  readonly outcome: CycleOutcome;
+  readonly reason?: string;
+  /** Metric name → count, e.g. `RecordsStored`. */
+  readonly counts: Readonly<Record<string, number>>;
+}

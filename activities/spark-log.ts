@@ -1,0 +1,30 @@
+import { gunzipSync } from 'node:zlib';
+import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+
+const LAST_LINES = 8;
+const MAX_LINE_CHARACTERS = 500;
+/** Lines worth showing first: what a Python or JVM program says when it gives up. */
+const ERROR_LINE = /(Error|Exception|Traceback|Caused by|FAILED|refused|denied)/;
+
+/**
+ * Where a run's driver log is, and its last telling lines; an unreadable log says so in a line instead of hiding the failure
+ * that it should explain. @see EMR Serverless, "Storing logs", for the path.
+ */
+export async function driverErrorLines(
+  s3: S3Client,
+  bucket: string,
+  applicationId: string,
+  jobRunId: string,
+): Promise<{ uri: string; lines: readonly string[] }> {
+  const key = `logs/applications/${applicationId}/jobs/${jobRunId}/SPARK_DRIVER/stderr.gz`;
+  const uri = `s3://${bucket}/${key}`;
+  try {
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+    const text = gunzipSync((await Body?.transformToByteArray()) ?? new Uint8Array()).toString('utf8');
+    const lines = text.split('\n').filter((line) => line.trim() !== '');
+    const telling = lines.filter((line) => ERROR_LINE.test(line));
+    return { uri, lines: (telling.length > 0 ? telling : lines).slice(-LAST_LINES).map((line) => line.slice(0, MAX_LINE_CHARACTERS)) };
+  } catch (error) {
+    return { uri, lines: [`(the log could not be read: ${error instanceof Error ? error.message : String(error)})`] };
+  }
+}

@@ -1,0 +1,156 @@
+import { ApplicationFailure } from '@temporalio/common';
+import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { type CycleRef, cycleId, generationPrefix } from '../domain/cycle';
+import type { JobManifest, QuarantineCounts, S3Pointer, TransformInput } from '../domain/documents';
+import { FailureType } from '../domain/failure-type';
+import type { PipelineSpec } from '../domain/pipeline-spec';
+
+/** A storage file with the cycle generation that stored it. */
+export interface LiveStorageFile {
+  readonly key: string;
+  readonly eventDate: string;
+  readonly rowCount: number;
+  readonly cycle: CycleRef;
+}
+
+export interface TransformDocumentDependencies {
+  readonly s3: S3Client;
+  readonly buckets: { readonly storage: string; readonly refined: string; readonly quarantine: string; readonly artifacts: string };
+  /** Files of every committed, unvoided chunk of the dataset: never a listing of a prefix. */
+  readonly liveStorageFiles: (spec: PipelineSpec) => Promise<readonly LiveStorageFile[]>;
+}
+
+/** What passes through Temporal of a job's manifest: counts only. */
+export interface TransformOutput {
+  readonly manifest: S3Pointer;
+  readonly inputRows: number;
+  readonly quarantined: QuarantineCounts;
+  readonly relations: readonly { readonly name: string; readonly rows: number; readonly addedRows?: number; readonly parts: number; readonly sizeBytes: number }[];
+}
+
+/** Activities that write what a transform job is given and read what it left. */
+export function createTransformDocumentActivities(deps: TransformDocumentDependencies) {
+  return {
+    /** Writes the job's input document once; idempotent by (cycle, generation): a retry returns the first one. */
+    async prepareTransform({ cycle, spec }: { readonly cycle: CycleRef; readonly spec: PipelineSpec }): Promise<PreparedTransform> {
+      const pointer = { bucket: deps.buckets.artifacts, key: `cycles/${generationPrefix(cycle)}/transform/input.json` };
+      const existing = await readJson<TransformInput>(deps.s3, pointer);
+      const document = existing ?? (await writeOnce(deps.s3, pointer, await describeInput(deps, cycle, spec)));
+      return { input: pointer, files: document.files.length, rowCount: document.rowCount, addedRowCount: document.addedRowCount };
+    },
+
+    /**
+     * Reads the `_manifest.json` that the job wrote last, and holds it against the declaration. Idempotent: reads only.
+     * @throws `JobOutputInvalid`, not retryable: the job ended in SUCCESS without a manifest, or with one that does not fit
+     */
+    async readJobManifest({ cycle, spec }: { readonly cycle: CycleRef; readonly spec: PipelineSpec }): Promise<TransformOutput> {
+      const pointer = { bucket: deps.buckets.refined, key: `${generationPrefix(cycle)}/_manifest.json` };
+      const manifest = await readJson<JobManifest>(deps.s3, pointer);
+      const faults = manifest === undefined ? ['it is not there'] : manifestFaults(manifest, spec);
+      if (manifest === undefined || faults.length > 0) {
+        throw ApplicationFailure.nonRetryable(
+          `The job "${spec.transform.job}" ended in SUCCESS, but s3://${pointer.bucket}/${pointer.key} is no valid output: ${faults.join('; ')}`,
+          FailureType.JobOutputInvalid,
+        );
+      }
+      return {
+        manifest: pointer,
+        inputRows: manifest.inputRows,
+        quarantined: manifest.quarantined,
+        relations: manifest.relations.map((relation) => ({
+          name: relation.name,
+          rows: relation.rows,
+          ...(relation.addedRows === undefined ? {} : { addedRows: relation.addedRows }),
+          parts: relation.copyParts.length,
+          sizeBytes: relation.copyParts.reduce((sum, part) => sum + part.sizeBytes, 0),
+        })),
+      };
+    },
+  };
+}
+export type TransformDocumentActivities = ReturnType<typeof createTransformDocumentActivities>;
+
+export interface PreparedTransform {
+  readonly input: S3Pointer;
+  readonly files: number;
+  readonly rowCount: number;
+  readonly addedRowCount: number;
+}
+
+async function describeInput(deps: TransformDocumentDependencies, cycle: CycleRef, spec: PipelineSpec): Promise<TransformInput> {
+  const live = await deps.liveStorageFiles(spec);
+  const firstServed = firstServedDate(cycle, spec);
+  const files = live
+    .filter((file) => firstServed === undefined || file.eventDate >= firstServed)
+    .map((file) => ({
+      uri: `s3://${deps.buckets.storage}/${file.key}`,
+      rowCount: file.rowCount,
+      added: cycleId(file.cycle) === cycleId(cycle) && file.cycle.generation === cycle.generation,
+    }));
+  const rowsOf = (some: readonly { readonly rowCount: number }[]) => some.reduce((sum, file) => sum + file.rowCount, 0);
+  return {
+    cycle,
+    cycleId: cycleId(cycle),
+    files,
+    rowCount: rowsOf(files),
+    addedRowCount: rowsOf(files.filter((file) => file.added)),
+    references: Object.fromEntries(
+      Object.entries(spec.transform.references).map(([name, key]) => [name, `s3://${deps.buckets.artifacts}/${key}`]),
+    ),
+    outputUri: `s3://${deps.buckets.refined}/${generationPrefix(cycle)}/`,
+    quarantineUri: `s3://${deps.buckets.quarantine}/${generationPrefix(cycle)}/transform/`,
+  };
+}
+
+function firstServedDate(cycle: CycleRef, spec: PipelineSpec): string | undefined {
+  if (spec.transform.servedDays === undefined) return undefined;
+  return new Date(Date.parse(cycle.intervalEnd) - spec.transform.servedDays * 86_400_000).toISOString().slice(0, 10);
+}
+
+function manifestFaults(manifest: JobManifest, spec: PipelineSpec): readonly string[] {
+  const faults: string[] = [];
+  for (const declared of spec.relations) {
+    const found = manifest.relations.find((relation) => relation.name === declared.name);
+    if (found === undefined) {
+      faults.push(`relation "${declared.name}" is missing`);
+      continue;
+    }
+    const inParts = found.copyParts.reduce((sum, part) => sum + part.rows, 0);
+    if (inParts !== found.rows) faults.push(`relation "${declared.name}" has ${found.rows} rows, but its COPY parts hold ${inParts}`);
+  }
+  const records = manifest.relations.find((relation) => relation.name === spec.quality.relation);
+  if (records !== undefined && records.addedRows === undefined) {
+    faults.push(`relation "${spec.quality.relation}" does not say how many of its rows this cycle added`);
+  }
+  return faults;
+}
+
+async function readJson<T>(s3: S3Client, pointer: S3Pointer): Promise<T | undefined> {
+  try {
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket: pointer.bucket, Key: pointer.key }));
+    return JSON.parse((await Body?.transformToString()) ?? '') as T;
+  } catch (error) {
+    if (error instanceof NoSuchKey) return undefined;
+    throw error;
+  }
+}
+
+async function writeOnce<T>(s3: S3Client, pointer: S3Pointer, document: T): Promise<T> {
+  try {
+    await s3.send(
+      new PutObjectCommand({
+        Bucket: pointer.bucket,
+        Key: pointer.key,
+        Body: JSON.stringify(document),
+        ContentType: 'application/json',
+        IfNoneMatch: '*',
+      }),
+    );
+    return document;
+  } catch (error) {
+    // Another attempt wrote it first: that one counts.
+    const first = (error as { name?: string }).name === 'PreconditionFailed' ? await readJson<T>(s3, pointer) : undefined;
+    if (first === undefined) throw error;
+    return first;
+  }
+}

@@ -1,0 +1,34 @@
+import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
+
+/** Transient faults retry without a count; the whole is bounded by `scheduleToCloseTimeout`. */
+const PATIENT_RETRY = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' } as const;
+
+/** A lookup or a small write: a database or AWS that is down for a while is waited for, but no night is. */
+export const shortStep: ActivityOptions = {
+  startToCloseTimeout: '1 minute', // a few hundred requests at most
+  scheduleToCloseTimeout: '2 hours',
+  retry: PATIENT_RETRY,
+  // A write that goes on after its workflow was told of the cancellation could outlive the clean-up.
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+};
+
+/** Work over data: heartbeats with progress, resumes from what it committed. */
+export const dataStep: ActivityOptions = {
+  startToCloseTimeout: '6 hours',
+  scheduleToCloseTimeout: '12 hours',
+  heartbeatTimeout: '30 seconds', // a killed worker's step is elsewhere half a minute later; heartbeats come every few seconds
+  retry: PATIENT_RETRY,
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+};
+
+/** Waiting: for an external job, a turn, or readers. Longer than any deadline inside, so that those speak first. */
+export const waitStep: ActivityOptions = {
+  startToCloseTimeout: '25 hours',
+  scheduleToCloseTimeout: '26 hours',
+  heartbeatTimeout: '45 seconds', // three polls at 15 s
+  retry: PATIENT_RETRY,
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+};
+
+/** Resolving a declaration reads memory: a fault in it is final. */
+export const pureLookup: ActivityOptions = { startToCloseTimeout: '10 seconds', scheduleToCloseTimeout: '10 minutes' };

@@ -1,0 +1,277 @@
+import {
+  ApplicationFailure,
+  CancellationScope,
+  defineQuery,
+  executeChild,
+  isCancellation,
+  ParentClosePolicy,
+  proxyActivities,
+  setHandler,
+  upsertSearchAttributes,
+  WorkflowExecutionAlreadyStartedError,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { Activities } from '../activities';
+import { CycleOutcome, type CycleRef, cycleWorkflowId } from '../domain/cycle';
+import { conservationFaults } from '../domain/conservation';
+import { toRfc3339 } from '../domain/data-interval';
+import { FailureType } from '../domain/failure-type';
+import type { PipelineSpec } from '../domain/pipeline-spec';
+import type { CycleProgress, CycleReport, ServedRelation } from '../domain/progress';
+import { dataStep, pureLookup, shortStep, waitStep } from './activity-options';
+import { dedupBatch, discoverSentence, dedupSentence } from './dedup-batch';
+import { checkQuality, failedRules } from './quality-gate';
+import { announcementOf, closingOf, emptyReport, type ReportDraft } from './report-draft';
+import { abandonCycle, settleOlderJobs, settlePredecessor } from './settle';
+import {
+  intervalAttribute,
+  jobRunAttribute,
+  outcomeAttribute,
+  pipelineAttribute,
+  scheduledStartAttribute,
+  versionAttribute,
+} from './search-attributes';
+import { StageTable } from './stage-table';
+
+export interface EtlCycleInput {
+  readonly pipeline: string;
+  /** RFC 3339; absent: a Schedule's tick, else the last interval that had closed when this execution started. */
+  readonly intervalEnd?: string;
+}
+
+/** The stage table, as `cycles show` prints it. */
+export const progressQuery = defineQuery<CycleProgress>('progress');
+
+const { resolvePipeline } = proxyActivities<Activities>(pureLookup);
+const short = proxyActivities<Activities>(shortStep);
+const data = proxyActivities<Activities>(dataStep);
+const wait = proxyActivities<Activities>(waitStep);
+
+/**
+ * One cycle: a pipeline over one data interval, from raw objects to the served views. Its body is the runbook; what a stage
+ * is idempotent by stands at its activity.
+ */
+export async function etlCycle(input: EtlCycleInput): Promise<CycleReport> {
+  const table = new StageTable(input.pipeline);
+  setHandler(progressQuery, () => table.progress);
+
+  const { spec, interval } = await table.run('resolve', () => resolvePipeline({ ...input, ...requestedInterval(input) }));
+  const workflowId = cycleWorkflowId(spec.name, interval.end);
+  if (workflowInfo().workflowId !== workflowId) return delegate(workflowId, { pipeline: spec.name, intervalEnd: interval.end });
+
+  upsertSearchAttributes([
+    { key: pipelineAttribute, value: spec.name },
+    { key: intervalAttribute, value: interval.end },
+  ]);
+  const { runId } = workflowInfo();
+  const { cycle, olderJobs } = await short.openCycle({
+    spec,
+    intervalStart: interval.start,
+    intervalEnd: interval.end,
+    workflowId,
+    runId,
+  });
+  table.open(cycle);
+  const report = emptyReport(cycle, workflowId);
+  try {
+    await settleOlderJobs(olderJobs);
+    await runStages(spec, cycle, runId, table, report);
+  } catch (error) {
+    report.outcome = isCancellation(error) ? CycleOutcome.Cancelled : CycleOutcome.Failed;
+    report.reason = rootMessage(error);
+    await CancellationScope.nonCancellable(() => abandonCycle(spec, report));
+    finish(table, report);
+    // A promotion that was committed stands, whatever came after it.
+    if (report.outcome === CycleOutcome.Promoted) return { ...report, stages: table.stages };
+    throw error;
+  }
+  await CancellationScope.nonCancellable(() => conclude(spec, report));
+  finish(table, report);
+  return { ...report, stages: table.stages };
+}
+
+async function runStages(spec: PipelineSpec, cycle: CycleRef, runId: string, table: StageTable, report: ReportDraft): Promise<void> {
+  const { epoch, unsettled } = await table.run('turn', () => wait.takeTurn({ cycle, workflowId: report.workflowId, runId }));
+  report.epoch = epoch;
+  await short.raiseFence({ dataset: spec.dataset, epoch });
+  if (unsettled !== undefined) await settlePredecessor(spec, unsettled, epoch);
+
+  const batch = await table.run('discover', async (detail) => {
+    const found = await data.discoverBatches({ cycle, spec });
+    detail(discoverSentence(found));
+    return found;
+  });
+  report.objectCount = batch.objectCount;
+  if (batch.objectCount === 0) return nothingToPromote(report, 'no raw object arrived that was not loaded before');
+
+  report.records = await table.run('dedup', async (detail) => {
+    const records = await dedupBatch(spec, cycle, batch, epoch, (soFar) => detail(dedupSentence(soFar)));
+    detail(dedupSentence(records));
+    return records;
+  });
+  if (report.records.stored === 0) return nothingToPromote(report, 'every record was a duplicate or went to quarantine');
+
+  const transformed = await table.run('transform', async (detail) => {
+    const prepared = await short.prepareTransform({ cycle, spec });
+    const job = await short.submitSparkJob({ cycle, spec, input: prepared.input });
+    report.jobRunId = job.jobRunId;
+    upsertSearchAttributes([{ key: jobRunAttribute, value: job.jobRunId }]);
+    detail(`EMR job run ${job.jobRunId} over ${prepared.rowCount} rows in ${prepared.files} files`);
+    await wait.awaitSparkJob({ cycle, spec, job });
+    const output = await short.readJobManifest({ cycle, spec });
+    detail(`EMR job run ${job.jobRunId}: ${output.relations.map((each) => `${each.name} ${each.rows} rows`).join(', ')}`);
+    return { prepared, output };
+  });
+
+  const gate = await table.run('check', async (detail) => {
+    const verdict = await checkQuality(spec, cycle);
+    const failed = failedRules(verdict.rules);
+    detail(`${verdict.rules.length - failed.length} rules passed, ${failed.length} failed${failed.map((rule) => `; ${rule.step}: ${rule.rule}`).join('')}`);
+    return verdict;
+  });
+  report.rules = gate.rules;
+  if (failedRules(gate.rules).length > 0) {
+    report.outcome = CycleOutcome.Rejected;
+    report.reason = failedRules(gate.rules).map((rule) => `${rule.step}: ${rule.rule} (${rule.message ?? rule.result})`).join('; ');
+    return;
+  }
+
+  const candidates = await table.run('load', (detail) => loadCandidates(spec, cycle, epoch, transformed.output.manifest, detail));
+  const records = transformed.output.relations.find((relation) => relation.name === spec.quality.relation);
+  const faults = conservationFaults({
+    records: report.records,
+    transformInput: transformed.prepared,
+    transformOutput: { ...transformed.output, rows: records?.rows ?? 0, addedRows: records?.addedRows ?? 0 },
+    gate: gate.rowCounts,
+    loaded: candidates.find((candidate) => candidate.relation === spec.quality.relation)?.rows ?? 0,
+  });
+  if (faults.length > 0) {
+    throw ApplicationFailure.nonRetryable(
+      `The counts of ${report.workflowId} do not add up, so nothing is promoted: ${faults.join('; ')}`,
+      FailureType.CountsDoNotAddUp,
+    );
+  }
+
+  await table.run('promote', (detail) => promoteCandidates(spec, cycle, epoch, candidates, report, detail));
+  if (report.outcome === CycleOutcome.Blocked) return;
+
+  await table.run('publish', async (detail) => {
+    // Promoted: a cancellation from here on is too late, and must not leave the objects unmarked.
+    await CancellationScope.nonCancellable(async () => {
+      await data.markObjects({ cycle, spec, state: 'loaded' });
+      const { dates } = await short.publishPartitions({ cycle, spec });
+      await data.retireVersions({ spec });
+      detail(`${batch.objectCount} objects marked loaded, ${dates} event dates in the catalog`);
+    });
+  });
+}
+
+async function loadCandidates(
+  spec: PipelineSpec,
+  cycle: CycleRef,
+  epoch: number,
+  manifest: Parameters<Activities['loadRelation']>[0]['manifest'],
+  detail: (sentence: string) => void,
+): Promise<readonly ServedRelation[]> {
+  const loaded: ServedRelation[] = [];
+  for (const relation of spec.relations) {
+    const candidate = await short.createCandidate({ cycle, spec, epoch, relation: relation.name, manifest });
+    await data.loadRelation({ cycle, spec, relation: relation.name, version: candidate.version, manifest });
+    const { rows } = await data.finishCandidate({ cycle, spec, relation: relation.name, version: candidate.version, manifest });
+    loaded.push({ relation: relation.name, view: relation.view, version: candidate.version, table: candidate.table, rows });
+    detail(loaded.map((each) => `${each.table} ${each.rows} rows`).join(', '));
+  }
+  return loaded;
+}
+
+async function promoteCandidates(
+  spec: PipelineSpec,
+  cycle: CycleRef,
+  epoch: number,
+  candidates: readonly ServedRelation[],
+  report: ReportDraft,
+  detail: (sentence: string) => void,
+): Promise<void> {
+  const versions = candidates.map(({ relation, version }) => ({ relation, version }));
+  const snapshots = await wait.awaitSnapshots({ cycle, spec, versions });
+  if (snapshots.outcome === 'blocked') {
+    report.outcome = CycleOutcome.Blocked;
+    report.reason = `readers with older snapshots did not end within ${spec.promotion.snapshotWaitMinutes} minutes: ${snapshots.blockedBy.join(', ')}`;
+    detail(report.reason);
+    return;
+  }
+  await data.vacuumCandidates({ cycle, spec, versions });
+  const promotion = await wait.promote({ cycle, spec, versions, epoch, metadata: { jobRunId: report.jobRunId ?? '' } });
+  if (promotion.outcome === 'blocked') {
+    report.outcome = CycleOutcome.Blocked;
+    report.reason = `the views' locks could not be had within ${spec.promotion.swapWaitMinutes} minutes: ${promotion.reason}`;
+    detail(report.reason);
+    return;
+  }
+  report.outcome = CycleOutcome.Promoted;
+  report.served = candidates;
+  report.promotion = {
+    sequence: promotion.sequence,
+    promotedMs: promotion.promotedMs,
+    attempts: promotion.attempts,
+    snapshotWaitMs: snapshots.waitedMs,
+  };
+  const version = Math.max(...candidates.map((candidate) => candidate.version));
+  upsertSearchAttributes([{ key: versionAttribute, value: version }]);
+  detail(`views repointed in ${promotion.promotedMs} ms: ${candidates.map((each) => `${each.view} → ${each.table}`).join(', ')}`);
+}
+
+/** What is due after a cycle that ended by a decision of its own: promoted, empty, rejected or blocked. */
+async function conclude(spec: PipelineSpec, report: ReportDraft): Promise<void> {
+  const { cycle, epoch } = report;
+  if (report.outcome === CycleOutcome.Rejected) {
+    await data.voidCycle({ cycle, spec, epoch });
+    await data.markObjects({ cycle, spec, state: 'set-aside', ...(report.reason === undefined ? {} : { verdict: report.reason }) });
+  }
+  // Nothing new in them, so they need not be read again.
+  if (report.outcome === CycleOutcome.Empty && report.objectCount > 0) await data.markObjects({ cycle, spec, state: 'loaded' });
+  if (report.rules.length > 0) await short.removeGatePartitions({ cycle, spec });
+  await short.closeCycle(closingOf(report));
+  await short.releaseTurn({ cycle, epoch });
+  await short.announceOutcome(announcementOf(report));
+}
+
+function finish(table: StageTable, report: ReportDraft): void {
+  table.close(report.outcome);
+  upsertSearchAttributes([{ key: outcomeAttribute, value: report.outcome }]);
+}
+
+function nothingToPromote(report: ReportDraft, reason: string): void {
+  report.outcome = CycleOutcome.Empty;
+  report.reason = reason;
+}
+
+/** A start under another id runs the cycle under its own, so that two starts of one interval exclude each other. */
+async function delegate(workflowId: string, input: Required<EtlCycleInput>): Promise<CycleReport> {
+  try {
+    return await executeChild(etlCycle, { workflowId, args: [input], parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL });
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    throw ApplicationFailure.nonRetryable(
+      `The cycle ${workflowId} is already running: follow that execution, or start again once it has ended`,
+      FailureType.CycleAlreadyRunning,
+    );
+  }
+}
+
+/** A Schedule's tick is the interval's end; any other start takes the interval that had closed before it. */
+function requestedInterval(input: EtlCycleInput): { readonly startedAt: string; readonly intervalEnd?: string } {
+  const info = workflowInfo();
+  const tick = info.typedSearchAttributes.get(scheduledStartAttribute);
+  return {
+    startedAt: toRfc3339(info.startTime),
+    ...(input.intervalEnd === undefined && tick !== undefined ? { intervalEnd: toRfc3339(tick) } : {}),
+  };
+}
+
+/** The message nearest the cause: Temporal wraps a failure once for each hop it took. */
+function rootMessage(error: unknown): string {
+  let deepest = error;
+  while (deepest instanceof Error && deepest.cause instanceof Error) deepest = deepest.cause;
+  return deepest instanceof Error ? deepest.message : String(deepest);
+}

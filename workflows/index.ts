@@ -1,0 +1,1 @@
+export { etlCycle, progressQuery } from './etl-cycle';

@@ -1,0 +1,52 @@
+import { ApplicationFailure, CancellationScope, proxyActivities } from '@temporalio/workflow';
+import type { Activities } from '../activities';
+import type { CycleRef } from '../domain/cycle';
+import { FailureType } from '../domain/failure-type';
+import type { PipelineSpec } from '../domain/pipeline-spec';
+import type { RuleOutcome } from '../domain/progress';
+import type { QualityStep } from '../domain/ruleset';
+import { shortStep, waitStep } from './activity-options';
+
+const { startQualityRun } = proxyActivities<Activities>(shortStep);
+const { awaitQualityRun } = proxyActivities<Activities>(waitStep);
+
+export interface GateVerdict {
+  readonly rules: readonly RuleOutcome[];
+  readonly rowCounts: Readonly<Record<QualityStep, number>>;
+}
+
+/** Both looks of the gate at once; should one fail, the other's run is cancelled, not left to be paid for. */
+export async function checkQuality(spec: PipelineSpec, cycle: CycleRef): Promise<GateVerdict> {
+  return CancellationScope.cancellable(async () => {
+    const scope = CancellationScope.current();
+    const looks = (['added', 'served'] as const).map((step) => lookAt(spec, cycle, step));
+    try {
+      const [added, served] = await Promise.all(looks);
+      if (added === undefined || served === undefined) throw new TypeError('unreachable: two looks give two verdicts');
+      return {
+        rules: [...added.rules, ...served.rules],
+        rowCounts: { added: added.rowCount, served: served.rowCount },
+      };
+    } catch (error) {
+      scope.cancel();
+      await Promise.allSettled(looks);
+      throw error;
+    }
+  });
+}
+
+export function failedRules(rules: readonly RuleOutcome[]): readonly RuleOutcome[] {
+  return rules.filter((rule) => rule.result !== 'PASS');
+}
+
+async function lookAt(spec: PipelineSpec, cycle: CycleRef, step: QualityStep) {
+  const run = await startQualityRun({ cycle, spec, step });
+  const verdict = await awaitQualityRun({ cycle, spec, step, ...run });
+  if (verdict.rowCount === undefined && failedRules(verdict.rules).length === 0) {
+    throw ApplicationFailure.nonRetryable(
+      `Glue data quality run ${run.runId} passed every rule but gave no row count: the load cannot be held against it [step=${step}]`,
+      FailureType.QualityRunFailed,
+    );
+  }
+  return { rules: verdict.rules, rowCount: verdict.rowCount ?? 0 };
+}

@@ -1,0 +1,44 @@
+import { CycleOutcome, type CycleRef } from '../domain/cycle';
+import { NO_RECORDS, totalQuarantined } from '../domain/conservation';
+import type { CycleReport } from '../domain/progress';
+
+/** The report while the cycle still writes it. */
+export type ReportDraft = { -readonly [K in keyof Omit<CycleReport, 'stages'>]: CycleReport[K] } & {
+  /** The dataset's turn; 0 until it is taken. */
+  epoch: number;
+};
+
+export function emptyReport(cycle: CycleRef, workflowId: string): ReportDraft {
+  return { cycle, workflowId, outcome: CycleOutcome.Failed, objectCount: 0, served: [], rules: [], epoch: 0 };
+}
+
+/** What the cycle's durable record keeps of it. */
+export function closingOf(report: ReportDraft) {
+  return {
+    cycle: report.cycle,
+    outcome: report.outcome,
+    detail: report.reason ?? '',
+    counts: {
+      objects: report.objectCount,
+      records: report.records ?? NO_RECORDS,
+      rules: report.rules,
+      served: report.served,
+    },
+  };
+}
+
+/** What subscribers are told: counts, no data. */
+export function announcementOf(report: ReportDraft) {
+  const records = report.records ?? NO_RECORDS;
+  return {
+    cycle: report.cycle,
+    outcome: report.outcome,
+    ...(report.reason === undefined ? {} : { reason: report.reason }),
+    counts: {
+      RecordsRead: records.read,
+      RecordsStored: records.stored,
+      RecordsDuplicate: records.duplicates,
+      RecordsQuarantined: totalQuarantined(records.quarantined),
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import { proxyActivities } from '@temporalio/workflow';
+import type { Activities } from '../activities';
+import { CycleOutcome } from '../domain/cycle';
+import type { PipelineSpec } from '../domain/pipeline-spec';
+import { dataStep, shortStep, waitStep } from './activity-options';
+import { announcementOf, closingOf, type ReportDraft } from './report-draft';
+
+const short = proxyActivities<Activities>(shortStep);
+const data = proxyActivities<Activities>(dataStep);
+const wait = proxyActivities<Activities>(waitStep);
+
+type JobOfRecord = Awaited<ReturnType<Activities['openCycle']>>['olderJobs'][number];
+type Unsettled = NonNullable<Awaited<ReturnType<Activities['takeTurn']>>['unsettled']>;
+
+/** Confirms that no job of an older generation is alive before a new one submits its own (I5, I7). */
+export async function settleOlderJobs(jobs: readonly JobOfRecord[]): Promise<void> {
+  for (const job of jobs) {
+    if (job.kind === 'emr') await wait.settleSparkJob(job);
+    else await wait.settleQualityRun(job);
+  }
+}
+
+/** Ends what the turn's previous holder left: its promotion is published, or its chunks are voided (I7). */
+export async function settlePredecessor(spec: PipelineSpec, { cycle, promoted, jobs }: Unsettled, epoch: number): Promise<void> {
+  await settleOlderJobs(jobs);
+  if (promoted) {
+    await data.markObjects({ cycle, spec, state: 'loaded' });
+    await short.publishPartitions({ cycle, spec });
+  } else {
+    await data.voidCycle({ cycle, spec, epoch });
+    await data.dropCandidates({ cycle });
+    await short.removeGatePartitions({ cycle, spec });
+  }
+  await short.closeCycle({
+    cycle,
+    outcome: promoted ? CycleOutcome.Promoted : CycleOutcome.Failed,
+    detail: 'its execution ended without closing; settled by the next holder of the turn',
+    counts: {},
+  });
+}
+
+/**
+ * Leaves nothing behind a cycle that failed or was cancelled: jobs terminal, chunks voided, candidates dropped, the turn free.
+ * A promotion whose acknowledgement was lost is found in the ledger and stands: the report is made to say so.
+ */
+export async function abandonCycle(spec: PipelineSpec, report: ReportDraft): Promise<void> {
+  const { cycle, epoch } = report;
+  await settleOlderJobs(await short.openJobs({ cycle }));
+  const promotion = await short.readPromotion({ cycle });
+  if (promotion !== undefined) {
+    report.outcome = CycleOutcome.Promoted;
+    await data.markObjects({ cycle, spec, state: 'loaded' });
+    await short.publishPartitions({ cycle, spec });
+  } else if (epoch > 0) {
+    await data.voidCycle({ cycle, spec, epoch });
+    await data.dropCandidates({ cycle });
+    await short.removeGatePartitions({ cycle, spec });
+  }
+  await short.closeCycle(closingOf(report));
+  if (epoch > 0) await short.releaseTurn({ cycle, epoch });
+  await short.announceOutcome(announcementOf(report));
+}

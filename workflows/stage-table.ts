@@ -1,0 +1,67 @@
+import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
+import { type CycleOutcome, type CycleRef, STAGES, type Stage } from '../domain/cycle';
+import type { CycleProgress, StageProgress } from '../domain/progress';
+import { stageMarkdown } from '../domain/stage-markdown';
+import { stageAttribute } from './search-attributes';
+
+/** Keeps the stage table of one cycle: what the query answers and the Web UI shows as the workflow's current details. */
+export class StageTable {
+  private readonly rows = new Map<Stage, StageProgress>(STAGES.map((stage) => [stage, { stage, state: 'waiting' }]));
+  private cycle: CycleRef | undefined;
+  private outcome: CycleOutcome | undefined;
+
+  constructor(private readonly pipeline: string) {}
+
+  get stages(): readonly StageProgress[] {
+    return [...this.rows.values()];
+  }
+
+  get progress(): CycleProgress {
+    return {
+      pipeline: this.pipeline,
+      intervalStart: this.cycle?.intervalStart ?? '',
+      intervalEnd: this.cycle?.intervalEnd ?? '',
+      ...(this.cycle === undefined ? {} : { generation: this.cycle.generation }),
+      ...(this.outcome === undefined ? {} : { outcome: this.outcome }),
+      stages: this.stages,
+    };
+  }
+
+  open(cycle: CycleRef): void {
+    this.cycle = cycle;
+    this.publish();
+  }
+
+  /** Runs a stage; what `body` says through `detail` is its one sentence. */
+  async run<T>(stage: Stage, body: (detail: (sentence: string) => void) => Promise<T>): Promise<T> {
+    upsertSearchAttributes([{ key: stageAttribute, value: stage }]);
+    this.set({ stage, state: 'running', startedAtMs: Date.now() });
+    try {
+      const result = await body((detail) => this.set({ ...this.row(stage), detail }));
+      this.set({ ...this.row(stage), state: 'done', finishedAtMs: Date.now() });
+      return result;
+    } catch (error) {
+      this.set({ ...this.row(stage), state: 'failed', finishedAtMs: Date.now() });
+      throw error;
+    }
+  }
+
+  close(outcome: CycleOutcome): void {
+    this.outcome = outcome;
+    for (const row of this.stages) if (row.state === 'waiting') this.rows.set(row.stage, { ...row, state: 'skipped' });
+    this.publish();
+  }
+
+  private row(stage: Stage): StageProgress {
+    return this.rows.get(stage) ?? { stage, state: 'waiting' };
+  }
+
+  private set(row: StageProgress): void {
+    this.rows.set(row.stage, row);
+    this.publish();
+  }
+
+  private publish(): void {
+    setCurrentDetails(stageMarkdown(this.progress));
+  }
+}
