@@ -1,0 +1,34 @@
+/** Who may import whom at run time; style guide's table. Type-only imports are free where eslint allows them. */
+const only = (from, allowed, extra = {}) => ({
+  name: `${from.replaceAll('/', '-')}-imports`,
+  severity: 'error',
+  from: { path: `^${from}/` },
+  to: { path: '^(domain|pipelines|workflows|activities|sql|worker|cli|infra|test|bench)/', pathNot: `^(${[from, ...allowed].join('|')})/`, dependencyTypesNot: ['type-only'], ...extra },
+});
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    only('domain', []),
+    only('pipelines', ['domain']),
+    only('workflows', ['domain']),
+    only('sql', ['domain']),
+    only('activities', ['domain', 'pipelines', 'sql']),
+    only('worker', ['domain', 'pipelines', 'activities', 'sql']),
+    only('cli', ['domain', 'pipelines', 'sql', 'infra/local', 'worker']),
+    only('infra/aws', ['domain', 'pipelines']),
+    only('infra/local', ['domain']),
+    {
+      name: 'workflows-reach-no-engine',
+      severity: 'error',
+      from: { path: '^workflows/' },
+      to: { reachable: true, path: '^node_modules/(@aws-sdk|pg|kysely|@duckdb)/' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { extensions: ['.ts', '.js', '.json'] },
+  },
+};

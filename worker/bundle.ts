@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+
+const ROOT = join(__dirname, '..');
+/** All that workflows may import at run time: the fences see to it. */
+const SOURCES = ['workflows', 'domain'];
+
+/** The workflow bundle, built once for each state of its sources and kept in `cacheDir`. */
+export async function workflowBundle(cacheDir: string): Promise<{ codePath: string }> {
+  const codePath = join(cacheDir, `workflows-${await sourcesHash()}.js`);
+  try {
+    await readFile(codePath, { flag: 'r' });
+    return { codePath };
+  } catch {
+    const { code } = await bundleWorkflowCode({
+      workflowsPath: join(ROOT, 'workflows', 'index.ts'),
+      logger: new DefaultLogger('WARN'),
+    });
+    await mkdir(cacheDir, { recursive: true });
+    // Two workers may build at once: a reader never sees half a file.
+    const partial = `${codePath}.${process.pid}`;
+    await writeFile(partial, code);
+    await rename(partial, codePath);
+    return { codePath };
+  }
+}
+
+async function sourcesHash(): Promise<string> {
+  const hash = createHash('sha256').update(await readFile(join(ROOT, 'package-lock.json')));
+  for (const folder of SOURCES) {
+    for (const name of (await readdir(join(ROOT, folder))).sort()) {
+      if (name.endsWith('.ts')) hash.update(name).update(await readFile(join(ROOT, folder, name)));
+    }
+  }
+  return hash.digest('hex').slice(0, 16);
+}

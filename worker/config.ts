@@ -1,0 +1,95 @@
+/** Everything the worker reads from its environment, read once. Temporal's own settings come through its environment configuration. */
+export interface WorkerConfig {
+  readonly taskQueue: string;
+  readonly region: string;
+  readonly buckets: {
+    readonly raw: string;
+    readonly storage: string;
+    readonly refined: string;
+    readonly quarantine: string;
+    readonly artifacts: string;
+  };
+  readonly ledgerTable: string;
+  readonly objectsTable: string;
+  readonly emrApplicationId: string;
+  readonly emrJobRoleArn: string;
+  readonly glueDatabase: string;
+  readonly glueRoleArn: string;
+  readonly outcomeTopicArn: string;
+  readonly jobsUri: string;
+  /** Scratch space of dedup: segments and chunks on their way. */
+  readonly workDir: string;
+  /** DuckDB's own limit; the rest of the worker stays within 512 MiB (design section 10). */
+  readonly duckdbMemoryMb: number;
+  /** `host:port` that serves Prometheus metrics; absent: none. */
+  readonly metricsAddress?: string;
+}
+
+const REQUIRED = {
+  region: 'AWS_REGION',
+  raw: 'MERIDIAN_RAW_BUCKET',
+  storage: 'MERIDIAN_STORAGE_BUCKET',
+  refined: 'MERIDIAN_REFINED_BUCKET',
+  quarantine: 'MERIDIAN_QUARANTINE_BUCKET',
+  artifacts: 'MERIDIAN_ARTIFACTS_BUCKET',
+  ledgerTable: 'MERIDIAN_LEDGER_TABLE',
+  objectsTable: 'MERIDIAN_OBJECTS_TABLE',
+  emrApplicationId: 'MERIDIAN_EMR_APPLICATION_ID',
+  emrJobRoleArn: 'MERIDIAN_EMR_JOB_ROLE_ARN',
+  glueDatabase: 'MERIDIAN_GLUE_DATABASE',
+  glueRoleArn: 'MERIDIAN_GLUE_ROLE_ARN',
+  outcomeTopicArn: 'MERIDIAN_OUTCOME_TOPIC_ARN',
+  jobsUri: 'MERIDIAN_JOBS_URI',
+  pgHost: 'PGHOST',
+  pgDatabase: 'PGDATABASE',
+  pgUser: 'PGUSER',
+} as const;
+
+/** @throws Error that names every missing or malformed variable at once */
+export function readWorkerConfig(env: Readonly<Record<string, string | undefined>>): WorkerConfig {
+  const faults: string[] = [];
+  const required = (name: string): string => {
+    const value = env[name];
+    if (value === undefined || value === '') faults.push(`${name} is not set`);
+    return value ?? '';
+  };
+  const values = Object.fromEntries(Object.entries(REQUIRED).map(([key, name]) => [key, required(name)])) as Record<
+    keyof typeof REQUIRED,
+    string
+  >;
+  const memory = env.MERIDIAN_DUCKDB_MEMORY_MB ?? '1024';
+  if (!/^\d+$/.test(memory) || Number(memory) < 128) {
+    faults.push(`MERIDIAN_DUCKDB_MEMORY_MB: expected a whole number of at least 128, found "${memory}"`);
+  }
+  const metrics = env.MERIDIAN_METRICS_ADDRESS;
+  if (metrics !== undefined && !/^[^\s:]+:\d+$/.test(metrics)) {
+    faults.push(`MERIDIAN_METRICS_ADDRESS: expected host:port, found "${metrics}"`);
+  }
+  if (faults.length > 0) {
+    throw new Error(
+      `The worker's environment has ${faults.length} fault(s): ${faults.join('; ')}. \`npx meridian up\` writes a complete one for the local stack.`,
+    );
+  }
+  return Object.freeze({
+    taskQueue: env.MERIDIAN_TASK_QUEUE ?? 'meridian',
+    region: values.region,
+    buckets: {
+      raw: values.raw,
+      storage: values.storage,
+      refined: values.refined,
+      quarantine: values.quarantine,
+      artifacts: values.artifacts,
+    },
+    ledgerTable: values.ledgerTable,
+    objectsTable: values.objectsTable,
+    emrApplicationId: values.emrApplicationId,
+    emrJobRoleArn: values.emrJobRoleArn,
+    glueDatabase: values.glueDatabase,
+    glueRoleArn: values.glueRoleArn,
+    outcomeTopicArn: values.outcomeTopicArn,
+    jobsUri: values.jobsUri,
+    workDir: env.MERIDIAN_WORK_DIR ?? '/tmp/meridian-worker',
+    duckdbMemoryMb: Number(memory),
+    ...(metrics === undefined ? {} : { metricsAddress: metrics }),
+  });
+}
