@@ -1,0 +1,100 @@
+/**
+ * The whole test suite: type check, fences, jest, pytest of the jobs. Sets up what it needs, shows what runs, and ends with
+ * one line that counts everything: `N passed, N failed`.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { testEnvironment } from './support/toolchain-environment';
+
+interface Tally {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+interface Step {
+  readonly name: string;
+  readonly command: readonly string[];
+  /** Reads the step's own report; undefined: the step counts as one test. */
+  readonly tally?: (scratch: string) => Promise<Tally>;
+}
+
+const ROOT = join(__dirname, '..');
+const NODE_BIN = join(ROOT, 'node_modules', '.bin');
+
+function steps(scratch: string, python: string): readonly Step[] {
+  return [
+    { name: 'types', command: [join(NODE_BIN, 'tsc'), '--noEmit'] },
+    { name: 'lint', command: [join(NODE_BIN, 'eslint'), '.'] },
+    {
+      name: 'fences',
+      command: [join(NODE_BIN, 'depcruise'), '--config', '.dependency-cruiser.cjs', 'domain', 'pipelines', 'workflows', 'activities', 'sql', 'worker', 'cli', 'infra'],
+    },
+    {
+      name: 'jest',
+      command: [join(NODE_BIN, 'jest'), '--json', `--outputFile=${join(scratch, 'jest.json')}`, ...process.argv.slice(2)],
+      tally: async () => {
+        const report = JSON.parse(await readFile(join(scratch, 'jest.json'), 'utf8')) as {
+          numPassedTests: number;
+          numFailedTests: number;
+          numPendingTests: number;
+          numRuntimeErrorTestSuites: number;
+        };
+        return {
+          passed: report.numPassedTests,
+          failed: report.numFailedTests + report.numRuntimeErrorTestSuites,
+          skipped: report.numPendingTests,
+        };
+      },
+    },
+    {
+      name: 'jobs (pytest)',
+      command: [python, '-m', 'pytest', '-q', `--junitxml=${join(scratch, 'pytest.xml')}`, 'jobs/tests'],
+      tally: async () => {
+        const xml = await readFile(join(scratch, 'pytest.xml'), 'utf8');
+        const count = (name: string) => Number(new RegExp(`${name}="(\\d+)"`).exec(xml)?.[1] ?? 0);
+        const failed = count('failures') + count('errors');
+        return { passed: count('tests') - failed - count('skipped'), failed, skipped: count('skipped') };
+      },
+    },
+  ];
+}
+
+async function main(): Promise<void> {
+  const { env, python } = await testEnvironment();
+  const scratch = await mkdtemp(join(tmpdir(), 'meridian-test-'));
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  try {
+    for (const step of steps(scratch, python)) {
+      const startedAt = Date.now();
+      process.stdout.write(`\n== ${step.name}\n`);
+      const exitCode = await run(step.command, env);
+      const own: Tally = { passed: exitCode === 0 ? 1 : 0, failed: exitCode === 0 ? 0 : 1, skipped: 0 };
+      // A runner that died left no report: that is one failure, never nothing.
+      const tally = step.tally === undefined ? own : await step.tally(scratch).catch(() => ({ passed: 0, failed: 1, skipped: 0 }));
+      total.passed += tally.passed;
+      total.failed += exitCode !== 0 && tally.failed === 0 ? 1 : tally.failed;
+      total.skipped += tally.skipped;
+      process.stdout.write(`== ${step.name}: ${tally.passed} passed, ${tally.failed} failed in ${Math.round((Date.now() - startedAt) / 1000)} s\n`);
+    }
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+  process.stdout.write(`\n${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}\n`);
+  process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
+}
+
+function run([file = '', ...args]: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  return new Promise((resolve) => {
+    const child = spawn(file, args, { cwd: ROOT, env, stdio: ['ignore', 'inherit', 'inherit'] });
+    child.on('error', (error) => {
+      process.stderr.write(`${file}: ${error.message}\n`);
+      resolve(127);
+    });
+    child.on('close', (code) => resolve(code ?? 1));
+  });
+}
+
+void main();
