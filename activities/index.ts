@@ -1,0 +1,22 @@
+import type { BatchActivities } from './batches';
+import type { CycleActivities } from './cycles';
+import type { DataQualityActivities } from './data-quality';
+import type { LedgerActivities } from './ledger';
+import type { LoadActivities } from './load';
+import type { PipelineActivities } from './pipelines';
+import type { PromotionActivities } from './promotion';
+import type { PublicationActivities } from './publication';
+import type { SparkActivities } from './spark';
+import type { TransformDocumentActivities } from './transform-documents';
+
+/** Every activity that a worker registers. */
+export type Activities = PipelineActivities &
+  CycleActivities &
+  BatchActivities &
+  LedgerActivities &
+  TransformDocumentActivities &
+  SparkActivities &
+  DataQualityActivities &
+  LoadActivities &
+  PromotionActivities &
+  PublicationActivities;

@@ -1,0 +1,66 @@
+import { type Client, type WorkflowHandle, WorkflowFailedError } from '@temporalio/client';
+import type { CycleProgress, CycleReport, StageProgress } from '../domain/progress';
+
+/** Where a followed cycle says what it does. */
+export interface CycleWatcher {
+  /** A stage began, ended or says something new. */
+  stage(row: StageProgress): void;
+  /** How far the running stage is, as its activity heartbeats it. */
+  advance(stage: string, done: number, total: number, unit: string): void;
+}
+
+const POLL_MS = 500;
+
+/**
+ * Follows a cycle to its end. A query that fails, as while the worker restarts, is asked again; the result is what ends the wait.
+ * @throws Error with the workflow's failure, nearest the cause
+ */
+export async function followCycle(client: Client, workflowId: string, watcher: CycleWatcher): Promise<CycleReport> {
+  const handle = client.workflow.getHandle(workflowId);
+  const seen = new Map<string, string>();
+  const show = (stages: readonly StageProgress[]) => {
+    for (const row of stages) {
+      const state = `${row.state}|${row.detail ?? ''}`;
+      if (row.state === 'waiting' || seen.get(row.stage) === state) continue;
+      seen.set(row.stage, state);
+      watcher.stage(row);
+    }
+  };
+  const outcome = handle.result().then(
+    (report: CycleReport) => ({ report }),
+    (error: unknown) => ({ error }),
+  );
+  for (;;) {
+    const ended = await Promise.race([outcome, new Promise<undefined>((resolve) => setTimeout(resolve, POLL_MS))]);
+    const progress = await handle.query<CycleProgress>('progress').catch(() => undefined);
+    if (progress !== undefined) show(progress.stages);
+    if (ended === undefined) {
+      await showHeartbeats(handle, watcher, progress);
+    } else if ('report' in ended) {
+      show(ended.report.stages);
+      return ended.report;
+    } else {
+      throw new Error(`The cycle ${workflowId} did not end well: ${failureOf(ended.error)}`);
+    }
+  }
+}
+
+async function showHeartbeats(handle: WorkflowHandle, watcher: CycleWatcher, progress: CycleProgress | undefined): Promise<void> {
+  const running = progress?.stages.find((row) => row.state === 'running');
+  if (running === undefined) return;
+  const description = await handle.describe().catch(() => undefined);
+  for (const activity of description?.raw.pendingActivities ?? []) {
+    const [payload] = activity.heartbeatDetails?.payloads ?? [];
+    if (payload?.data === undefined || payload.data === null) continue;
+    const beat = JSON.parse(Buffer.from(payload.data).toString('utf8')) as { done?: number; total?: number; unit?: string };
+    if (typeof beat.done === 'number' && typeof beat.total === 'number') {
+      watcher.advance(running.stage, beat.done, beat.total, beat.unit ?? '');
+    }
+  }
+}
+
+function failureOf(error: unknown): string {
+  let deepest = error instanceof WorkflowFailedError ? error.cause : error;
+  while (deepest instanceof Error && deepest.cause instanceof Error) deepest = deepest.cause;
+  return deepest instanceof Error ? deepest.message : String(deepest);
+}

@@ -1,0 +1,45 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { workflowBundle } from './bundle';
+import type { WorkerConfig } from './config';
+import { createDependencies } from './dependencies';
+import { FailureInterceptor } from './failure-interceptor';
+
+/** A running activity gets this long to heartbeat its last and stop, before its attempt is left to its time-outs. */
+const SHUTDOWN_GRACE = '20 seconds';
+
+/**
+ * Runs a worker until SIGINT or SIGTERM. Temporal's address, namespace, TLS and key come from its environment configuration
+ * (`TEMPORAL_ADDRESS`, `TEMPORAL_API_KEY`, `temporal.toml`), so Temporal Cloud needs no code.
+ * @param onReady - called once the worker polls
+ */
+export async function runWorker(config: WorkerConfig, onReady: (taskQueue: string) => void): Promise<void> {
+  if (config.metricsAddress !== undefined) {
+    Runtime.install({ telemetryOptions: { metrics: { prometheus: { bindAddress: config.metricsAddress } } } });
+  }
+  await mkdir(config.workDir, { recursive: true });
+  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
+  const connection = await NativeConnection.connect(connectionOptions);
+  const dependencies = await createDependencies(config, { connection, namespace });
+  try {
+    const worker = await Worker.create({
+      connection,
+      namespace,
+      taskQueue: config.taskQueue,
+      workflowBundle: await workflowBundle(join(config.workDir, 'bundles')),
+      activities: dependencies.activities,
+      interceptors: { activity: [() => ({ inbound: new FailureInterceptor() })] },
+      shutdownGraceTime: SHUTDOWN_GRACE,
+      // Sticky queries go to the worker that has the workflow cached; the default 10 s delays every take-over after a kill.
+      stickyQueueScheduleToStartTimeout: '5 seconds',
+    });
+    const running = worker.run();
+    onReady(config.taskQueue);
+    await running;
+  } finally {
+    await dependencies.close();
+    await connection.close();
+  }
+}
