@@ -32,6 +32,8 @@ export async function runWorker(config: WorkerConfig, onReady: (taskQueue: strin
       activities: dependencies.activities,
       interceptors: { activity: [() => ({ inbound: new FailureInterceptor() })] },
       shutdownGraceTime: SHUTDOWN_GRACE,
+      // A cancellation reaches an activity with its next heartbeat: by default up to 0.8 of the heartbeat time-out later.
+      maxHeartbeatThrottleInterval: '2 seconds',
       // Sticky queries go to the worker that has the workflow cached; the default 10 s delays every take-over after a kill.
       stickyQueueScheduleToStartTimeout: '5 seconds',
     });
