@@ -1,0 +1,54 @@
+import { BootstraplessSynthesizer, CfnOutput, type IStackSynthesizer, Stack } from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
+import { STACK_OUTPUTS, type StackOutput } from '../../domain/stack-outputs';
+import { Catalog } from './catalog';
+import { DedupTables } from './dedup-tables';
+import { LakeBuckets } from './lake-buckets';
+import type { MeridianStackProps } from './meridian-stack-props';
+import { OutcomeAlerts } from './outcome-alerts';
+import { QualityRole } from './quality-role';
+import { SparkApplication } from './spark-application';
+import { SparkJobRole } from './spark-job-role';
+import { WorkerRole } from './worker-role';
+
+/**
+ * All that a cycle needs in one AWS account and region. Without assets and bootstrap, so that CreateStack takes the template
+ * as it is: on AWS and locally.
+ */
+export class MeridianStack extends Stack {
+  constructor(scope: Construct, id: string, { pipelines }: MeridianStackProps) {
+    super(scope, id, {
+      // The cast: CDK's types are not written for exactOptionalPropertyTypes.
+      synthesizer: new BootstraplessSynthesizer() as IStackSynthesizer,
+      description: 'Meridian: durable ETL cycles for geospatial data',
+    });
+    const buckets = new LakeBuckets(this, 'Lake');
+    const tables = new DedupTables(this, 'Dedup');
+    const spark = new SparkApplication(this, 'Spark');
+    const catalog = new Catalog(this, 'Catalog', { pipelines, buckets });
+    const alerts = new OutcomeAlerts(this, 'Outcomes', { pipelines });
+    const { role: jobRole } = new SparkJobRole(this, 'SparkJob', { buckets, spark });
+    const { role: qualityRole } = new QualityRole(this, 'Quality', { buckets, catalog });
+    const { role: workerRole } = new WorkerRole(this, 'Worker', { buckets, tables, spark, catalog, alerts, jobRole, qualityRole });
+
+    const values: Readonly<Record<StackOutput, string>> = {
+      MeridianRawBucket: buckets.raw.bucketName,
+      MeridianStorageBucket: buckets.storage.bucketName,
+      MeridianRefinedBucket: buckets.refined.bucketName,
+      MeridianQuarantineBucket: buckets.quarantine.bucketName,
+      MeridianArtifactsBucket: buckets.artifacts.bucketName,
+      MeridianLedgerTable: tables.ledger.tableName,
+      MeridianObjectsTable: tables.objects.tableName,
+      MeridianEmrApplicationId: spark.application.attrApplicationId,
+      MeridianEmrJobRoleArn: jobRole.roleArn,
+      MeridianGlueDatabase: catalog.databaseName,
+      MeridianGlueRoleArn: qualityRole.roleArn,
+      MeridianOutcomeTopicArn: alerts.topic.topicArn,
+    };
+    for (const key of Object.keys(STACK_OUTPUTS) as StackOutput[]) {
+      new CfnOutput(this, key, { value: values[key], description: STACK_OUTPUTS[key] });
+    }
+    new CfnOutput(this, 'WorkerRoleArn', { value: workerRole.roleArn, description: 'For the task or instance that runs the worker' });
+    new CfnOutput(this, 'SparkImageRepositoryUri', { value: spark.repository.repositoryUri, description: 'Where the Spark image is pushed' });
+  }
+}

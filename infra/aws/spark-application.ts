@@ -1,0 +1,62 @@
+import { CfnCondition, CfnParameter, Duration, Fn, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
+import { Repository, RepositoryEncryption, TagMutability, TagStatus } from 'aws-cdk-lib/aws-ecr';
+import { CfnApplication } from 'aws-cdk-lib/aws-emrserverless';
+import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Construct } from 'constructs';
+
+/** Spark 3.5, Scala 2.12: what the jobs' Sedona and Deequ are built for. */
+const RELEASE = 'emr-7.10.0';
+
+/**
+ * The EMR Serverless application that runs the Sedona jobs, and the repository of its image (S0.4, S0.5). Nothing runs, and
+ * nothing is paid, while no job does.
+ */
+export class SparkApplication extends Construct {
+  readonly repository: Repository;
+  readonly application: CfnApplication;
+
+  constructor(scope: Construct, id: string) {
+    super(scope, id);
+    this.repository = new Repository(this, 'Image', {
+      encryption: RepositoryEncryption.AES_256,
+      imageScanOnPush: true,
+      imageTagMutability: TagMutability.IMMUTABLE,
+      lifecycleRules: [{ tagStatus: TagStatus.UNTAGGED, maxImageAge: Duration.days(7) }],
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+    const applications = Stack.of(this).formatArn({ service: 'emr-serverless', resource: '/applications', resourceName: '*' });
+    this.repository.addToResourcePolicy(
+      new PolicyStatement({
+        principals: [new ServicePrincipal('emr-serverless.amazonaws.com')],
+        actions: ['ecr:BatchGetImage', 'ecr:DescribeImages', 'ecr:GetDownloadUrlForLayer'],
+        conditions: { StringLike: { 'aws:SourceArn': applications } },
+      }),
+    );
+
+    // The repository must exist before an image can be in it: the first deployment goes without.
+    const imageTag = new CfnParameter(this, 'ImageTag', {
+      type: 'String',
+      default: '',
+      description: 'Tag of the Spark image with Sedona in the repository of this stack; empty: the plain EMR image',
+    });
+    imageTag.overrideLogicalId('SparkImageTag');
+    const hasImage = new CfnCondition(this, 'HasImage', { expression: Fn.conditionNot(Fn.conditionEquals(imageTag.valueAsString, '')) });
+
+    this.application = new CfnApplication(this, 'Application', {
+      name: 'meridian',
+      type: 'SPARK',
+      releaseLabel: RELEASE,
+      architecture: 'X86_64',
+      autoStartConfiguration: { enabled: true },
+      autoStopConfiguration: { enabled: true, idleTimeoutMinutes: 5 },
+      // The ceiling of what all running jobs together may cost.
+      maximumCapacity: { cpu: '400 vCPU', memory: '3000 GB', disk: '8000 GB' },
+      schedulerConfiguration: { maxConcurrentRuns: 15, queueTimeoutMinutes: 60 },
+      imageConfiguration: Fn.conditionIf(
+        hasImage.logicalId,
+        { ImageUri: this.repository.repositoryUriForTag(imageTag.valueAsString) },
+        Token.asString({ Ref: 'AWS::NoValue' }),
+      ),
+    });
+  }
+}

@@ -1,0 +1,18 @@
+import type { IRole } from 'aws-cdk-lib/aws-iam';
+import type { Catalog } from './catalog';
+import type { DedupTables } from './dedup-tables';
+import type { LakeBuckets } from './lake-buckets';
+import type { OutcomeAlerts } from './outcome-alerts';
+import type { SparkApplication } from './spark-application';
+
+/** All that the worker's activities call. */
+export interface WorkerRoleProps {
+  readonly buckets: LakeBuckets;
+  readonly tables: DedupTables;
+  readonly spark: SparkApplication;
+  readonly catalog: Catalog;
+  readonly alerts: OutcomeAlerts;
+  /** The only two roles that the worker may hand on. */
+  readonly jobRole: IRole;
+  readonly qualityRole: IRole;
+}
