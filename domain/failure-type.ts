@@ -10,6 +10,8 @@ export const FailureType = {
   CycleAlreadyRunning: 'CycleAlreadyRunning',
   /** Another execution took this cycle's turn: its epoch is no longer the dataset's. */
   TurnLost: 'TurnLost',
+  /** Another cycle of the dataset kept the turn longer than this one waits. */
+  TurnTimeout: 'TurnTimeout',
   /** A transaction of the dedup ledger was refused for good. */
   LedgerRefused: 'LedgerRefused',
   /** The ledger or another AWS service throttles; retried. */

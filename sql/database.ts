@@ -1,0 +1,40 @@
+import { Kysely, PostgresDialect } from 'kysely';
+import { Pool, type PoolConfig, types } from 'pg';
+import type { Database } from './schema';
+
+const INT8_OID = 20;
+
+/** The pool and its typed face; both use the same connections. */
+export interface OpenDatabase {
+  readonly pool: Pool;
+  readonly db: Kysely<Database>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a pool by `config`, else by the PG* environment variables. int8 is read as a number: counts, versions and epochs
+ * stay far below 2^53, and a value beyond it throws instead of being rounded.
+ */
+export function openDatabase(config: PoolConfig = {}): OpenDatabase {
+  const pool = new Pool({
+    application_name: 'meridian',
+    max: 12,
+    connectionTimeoutMillis: 10_000, // a database that is down is an error to retry, not a wait
+    keepAlive: true,
+    ...config,
+    types: {
+      getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+        oid === INT8_OID && format !== 'binary' ? parseInt8 : types.getTypeParser(oid, format)) as typeof types.getTypeParser,
+    },
+  });
+  // An idle connection that the server ends would otherwise end the process; the next query reports it.
+  pool.on('error', () => undefined);
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+  return { pool, db, close: () => db.destroy() };
+}
+
+function parseInt8(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`int8 value ${text} does not fit a number`);
+  return value;
+}

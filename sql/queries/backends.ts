@@ -1,0 +1,42 @@
+import { type Kysely, sql } from 'kysely';
+import type { Database } from '../schema';
+
+/** One transaction of another client: ids of processes are used again, the three together are not. */
+export interface OpenTransaction {
+  readonly pid: number;
+  readonly backendStart: string;
+  readonly transactionStart: string;
+  /** Who it is, for the one who must end it: never the text of a query. */
+  readonly who: string;
+}
+
+/** True when this role is shown the transactions of others; without it their columns are null and every check would pass. */
+export async function maySeeOtherBackends(db: Kysely<Database>): Promise<boolean> {
+  const { rows } = await sql<{ may: boolean }>`select pg_has_role(current_user, 'pg_read_all_stats', 'usage') as may`.execute(db);
+  return rows[0]?.may === true;
+}
+
+/**
+ * Other clients' transactions of this database that hold a snapshot at this moment.
+ * Call it outside a transaction: inside one the statistics are frozen.
+ */
+export async function findSnapshotHolders(db: Kysely<Database>): Promise<readonly OpenTransaction[]> {
+  const { rows } = await sql<OpenTransaction>`
+    select pid, backend_start::text as "backendStart", xact_start::text as "transactionStart",
+           format('pid %s (role %s, application "%s", in transaction since %s)', pid, usename, application_name, xact_start) as who
+      from pg_stat_activity
+     where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
+       and backend_xmin is not null and xact_start is not null`.execute(db);
+  return rows;
+}
+
+/** Of the given transactions, those that have not ended. Call it outside a transaction. */
+export async function stillOpen(db: Kysely<Database>, known: readonly OpenTransaction[]): Promise<readonly OpenTransaction[]> {
+  const { rows } = await sql<{ pid: number }>`
+    select a.pid
+      from pg_stat_activity a
+      join jsonb_to_recordset(${JSON.stringify(known)}::jsonb) as k(pid integer, "backendStart" text, "transactionStart" text)
+        on k.pid = a.pid and k."backendStart"::timestamptz = a.backend_start and k."transactionStart"::timestamptz = a.xact_start`.execute(db);
+  const open = new Set(rows.map((row) => row.pid));
+  return known.filter((transaction) => open.has(transaction.pid));
+}
