@@ -3,7 +3,11 @@ import type { Bucket } from 'aws-cdk-lib/aws-s3';
 
 /** Lets `grantee` list the buckets, versions included. */
 export function grantListing(grantee: IGrantable, ...buckets: readonly Bucket[]): void {
-  grant(grantee, ['s3:GetBucketLocation', 's3:ListBucket', 's3:ListBucketVersions', 's3:ListBucketMultipartUploads'], buckets.map(({ bucketArn }) => bucketArn));
+  grant(
+    grantee,
+    ['s3:GetBucketLocation', 's3:ListBucket', 's3:ListBucketVersions', 's3:ListBucketMultipartUploads'],
+    buckets.map(({ bucketArn }) => bucketArn),
+  );
 }
 
 /** Lets `grantee` read objects in any version. @param objects - ARNs, wildcards allowed */
@@ -13,9 +17,15 @@ export function grantReading(grantee: IGrantable, ...objects: readonly string[])
 
 /** Lets `grantee` read, write and delete objects, but no old version. @param objects - ARNs, wildcards allowed */
 export function grantWriting(grantee: IGrantable, ...objects: readonly string[]): void {
-  grant(grantee, ['s3:AbortMultipartUpload', 's3:DeleteObject', 's3:GetObject', 's3:ListMultipartUploadParts', 's3:PutObject'], objects);
+  grant(
+    grantee,
+    ['s3:AbortMultipartUpload', 's3:DeleteObject', 's3:GetObject', 's3:ListMultipartUploadParts', 's3:PutObject'],
+    objects,
+  );
 }
 
 function grant(grantee: IGrantable, actions: readonly string[], resources: readonly string[]): void {
-  grantee.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions: [...actions], resources: [...resources] }));
+  grantee.grantPrincipal.addToPrincipalPolicy(
+    new PolicyStatement({ actions: [...actions], resources: [...resources] }),
+  );
 }

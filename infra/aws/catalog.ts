@@ -44,7 +44,9 @@ export class Catalog extends Construct {
   private candidateTable(spec: PipelineSpec, refinedBucket: string): CfnTable {
     const relation = spec.relations.find(({ name }) => name === spec.quality.relation);
     if (relation === undefined) {
-      throw new Error(`Pipeline "${spec.name}" checks the relation "${spec.quality.relation}", which it does not declare: run "meridian pipelines check"`);
+      throw new Error(
+        `Pipeline "${spec.name}" checks the relation "${spec.quality.relation}", which it does not declare: run "meridian pipelines check"`,
+      );
     }
     return this.table(`${spec.name}-candidate`, {
       name: `${spec.dataset}_candidate`,

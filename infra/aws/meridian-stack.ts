@@ -29,7 +29,15 @@ export class MeridianStack extends Stack {
     const alerts = new OutcomeAlerts(this, 'Outcomes', { pipelines });
     const { role: jobRole } = new SparkJobRole(this, 'SparkJob', { buckets, spark });
     const { role: qualityRole } = new QualityRole(this, 'Quality', { buckets, catalog });
-    const { role: workerRole } = new WorkerRole(this, 'Worker', { buckets, tables, spark, catalog, alerts, jobRole, qualityRole });
+    const { role: workerRole } = new WorkerRole(this, 'Worker', {
+      buckets,
+      tables,
+      spark,
+      catalog,
+      alerts,
+      jobRole,
+      qualityRole,
+    });
 
     const values: Readonly<Record<StackOutput, string>> = {
       MeridianRawBucket: buckets.raw.bucketName,
@@ -48,7 +56,13 @@ export class MeridianStack extends Stack {
     for (const key of Object.keys(STACK_OUTPUTS) as StackOutput[]) {
       new CfnOutput(this, key, { value: values[key], description: STACK_OUTPUTS[key] });
     }
-    new CfnOutput(this, 'WorkerRoleArn', { value: workerRole.roleArn, description: 'For the task or instance that runs the worker' });
-    new CfnOutput(this, 'SparkImageRepositoryUri', { value: spark.repository.repositoryUri, description: 'Where the Spark image is pushed' });
+    new CfnOutput(this, 'WorkerRoleArn', {
+      value: workerRole.roleArn,
+      description: 'For the task or instance that runs the worker',
+    });
+    new CfnOutput(this, 'SparkImageRepositoryUri', {
+      value: spark.repository.repositoryUri,
+      description: 'Where the Spark image is pushed',
+    });
   }
 }

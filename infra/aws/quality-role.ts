@@ -13,7 +13,9 @@ export class QualityRole extends Construct {
     const stack = Stack.of(this);
     this.role = new Role(this, 'Role', {
       description: 'Meridian: Glue Data Quality runs',
-      assumedBy: new ServicePrincipal('glue.amazonaws.com', { conditions: { StringEquals: { 'aws:SourceAccount': stack.account } } }),
+      assumedBy: new ServicePrincipal('glue.amazonaws.com', {
+        conditions: { StringEquals: { 'aws:SourceAccount': stack.account } },
+      }),
     });
     const allow = (actions: readonly string[], resources: readonly string[], conditions = {}) => {
       this.role.addToPolicy(new PolicyStatement({ actions: [...actions], resources: [...resources], conditions }));
@@ -30,12 +32,18 @@ export class QualityRole extends Construct {
       [glue('catalog'), glue(`database/${catalog.databaseName}`), glue(`table/${catalog.databaseName}/*`)],
     );
     allow(
-      ['glue:GetDataQualityRuleset', 'glue:GetDataQualityRulesetEvaluationRun', 'glue:GetDataQualityResult', 'glue:PublishDataQuality'],
+      [
+        'glue:GetDataQualityRuleset',
+        'glue:GetDataQualityRulesetEvaluationRun',
+        'glue:GetDataQualityResult',
+        'glue:PublishDataQuality',
+      ],
       [glue('dataQualityRuleset/*')],
     );
-    allow(['logs:CreateLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents'], [
-      stack.formatArn({ service: 'logs', resource: 'log-group:/aws-glue/*' }),
-    ]);
+    allow(
+      ['logs:CreateLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents'],
+      [stack.formatArn({ service: 'logs', resource: 'log-group:/aws-glue/*' })],
+    );
     // PutMetricData knows no resources, only namespaces.
     allow(['cloudwatch:PutMetricData'], ['*'], { StringEquals: { 'cloudwatch:namespace': 'Glue Data Quality' } });
   }

@@ -24,7 +24,11 @@ export class SparkApplication extends Construct {
       lifecycleRules: [{ tagStatus: TagStatus.UNTAGGED, maxImageAge: Duration.days(7) }],
       removalPolicy: RemovalPolicy.RETAIN,
     });
-    const applications = Stack.of(this).formatArn({ service: 'emr-serverless', resource: '/applications', resourceName: '*' });
+    const applications = Stack.of(this).formatArn({
+      service: 'emr-serverless',
+      resource: '/applications',
+      resourceName: '*',
+    });
     this.repository.addToResourcePolicy(
       new PolicyStatement({
         principals: [new ServicePrincipal('emr-serverless.amazonaws.com')],
@@ -40,7 +44,9 @@ export class SparkApplication extends Construct {
       description: 'Tag of the Spark image with Sedona in the repository of this stack; empty: the plain EMR image',
     });
     imageTag.overrideLogicalId('SparkImageTag');
-    const hasImage = new CfnCondition(this, 'HasImage', { expression: Fn.conditionNot(Fn.conditionEquals(imageTag.valueAsString, '')) });
+    const hasImage = new CfnCondition(this, 'HasImage', {
+      expression: Fn.conditionNot(Fn.conditionEquals(imageTag.valueAsString, '')),
+    });
 
     this.application = new CfnApplication(this, 'Application', {
       name: 'meridian',

@@ -11,12 +11,22 @@ export class SparkJobRole extends Construct {
     super(scope, id);
     this.role = new Role(this, 'Role', {
       description: 'Meridian: transform jobs on EMR Serverless',
-      assumedBy: new ServicePrincipal('emr-serverless.amazonaws.com', { conditions: { ArnLike: { 'aws:SourceArn': spark.application.attrArn } } }),
+      assumedBy: new ServicePrincipal('emr-serverless.amazonaws.com', {
+        conditions: { ArnLike: { 'aws:SourceArn': spark.application.attrArn } },
+      }),
     });
     // File systems of Hadoop look at a path by listing it.
     grantListing(this.role, buckets.storage, buckets.refined, buckets.quarantine, buckets.artifacts);
     grantReading(this.role, buckets.storage.arnForObjects('*'));
-    grantReading(this.role, ...['cycles/*', 'jobs/*', 'reference/*'].map((keys) => buckets.artifacts.arnForObjects(keys)));
-    grantWriting(this.role, buckets.refined.arnForObjects('*'), buckets.quarantine.arnForObjects('*'), buckets.artifacts.arnForObjects('logs/*'));
+    grantReading(
+      this.role,
+      ...['cycles/*', 'jobs/*', 'reference/*'].map((keys) => buckets.artifacts.arnForObjects(keys)),
+    );
+    grantWriting(
+      this.role,
+      buckets.refined.arnForObjects('*'),
+      buckets.quarantine.arnForObjects('*'),
+      buckets.artifacts.arnForObjects('logs/*'),
+    );
   }
 }

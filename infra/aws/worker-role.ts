@@ -31,20 +31,38 @@ export class WorkerRole extends Construct {
     grantListing(this.role, raw, storage, refined, quarantine, artifacts);
     grantReading(this.role, raw.arnForObjects('*'), refined.arnForObjects('*'));
     grantReading(this.role, ...['jobs/*', 'logs/*', 'reference/*'].map((keys) => artifacts.arnForObjects(keys)));
-    grantWriting(this.role, storage.arnForObjects('*'), quarantine.arnForObjects('*'), artifacts.arnForObjects('cycles/*'));
+    grantWriting(
+      this.role,
+      storage.arnForObjects('*'),
+      quarantine.arnForObjects('*'),
+      artifacts.arnForObjects('cycles/*'),
+    );
     // A transaction is allowed by the actions that it consists of.
     this.allow(
-      ['BatchGetItem', 'BatchWriteItem', 'ConditionCheckItem', 'DeleteItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem'].map(
-        (action) => `dynamodb:${action}`,
-      ),
+      [
+        'BatchGetItem',
+        'BatchWriteItem',
+        'ConditionCheckItem',
+        'DeleteItem',
+        'GetItem',
+        'PutItem',
+        'Query',
+        'UpdateItem',
+      ].map((action) => `dynamodb:${action}`),
       [tables.ledger.tableArn, tables.objects.tableArn],
     );
   }
 
   private grantJobs({ spark, jobRole, qualityRole }: WorkerRoleProps): void {
     const application = spark.application.attrArn;
-    this.allow(['emr-serverless:GetApplication', 'emr-serverless:ListJobRuns', 'emr-serverless:StartJobRun'], [application]);
-    this.allow(['emr-serverless:CancelJobRun', 'emr-serverless:GetJobRun', 'emr-serverless:TagResource'], [`${application}/jobruns/*`]);
+    this.allow(
+      ['emr-serverless:GetApplication', 'emr-serverless:ListJobRuns', 'emr-serverless:StartJobRun'],
+      [application],
+    );
+    this.allow(
+      ['emr-serverless:CancelJobRun', 'emr-serverless:GetJobRun', 'emr-serverless:TagResource'],
+      [`${application}/jobruns/*`],
+    );
     for (const [role, service] of [
       [jobRole, 'emr-serverless.amazonaws.com'],
       [qualityRole, 'glue.amazonaws.com'],
@@ -56,7 +74,13 @@ export class WorkerRole extends Construct {
   private grantCatalog({ catalog, alerts }: WorkerRoleProps): void {
     const glue = (resource: string) => Stack.of(this).formatArn({ service: 'glue', resource });
     this.allow(
-      ['glue:BatchCreatePartition', 'glue:BatchDeletePartition', 'glue:GetPartition', 'glue:GetPartitions', 'glue:GetTable'],
+      [
+        'glue:BatchCreatePartition',
+        'glue:BatchDeletePartition',
+        'glue:GetPartition',
+        'glue:GetPartitions',
+        'glue:GetTable',
+      ],
       [glue('catalog'), glue(`database/${catalog.databaseName}`), glue(`table/${catalog.databaseName}/*`)],
     );
     // Runs and results are resources of the ruleset type, with ids that Glue draws.

@@ -14,7 +14,10 @@ const PACKAGE = 'meridian_jobs';
  */
 export async function uploadJobCode(s3: S3Client, bucket: string, folder: string = JOBS): Promise<string> {
   const scripts = sourceFiles(folder, '.py').filter(({ name }) => !name.includes('/'));
-  const library = sourceFiles(join(folder, PACKAGE), '').map(({ name, content }) => ({ name: `${PACKAGE}/${name}`, content }));
+  const library = sourceFiles(join(folder, PACKAGE), '').map(({ name, content }) => ({
+    name: `${PACKAGE}/${name}`,
+    content,
+  }));
   const prefix = `jobs/${hashFiles([...scripts, ...library])}`;
   for (const script of scripts) await putOnce(s3, bucket, `${prefix}/${script.name}`, script.content);
   await putOnce(s3, bucket, `${prefix}/${PACKAGE}.zip`, zip(library));

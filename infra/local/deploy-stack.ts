@@ -68,13 +68,23 @@ export async function deployStack(cloudformation: CloudFormationClient, template
   }
   return {
     change,
-    outputs: Object.fromEntries((stack.Outputs ?? []).map(({ OutputKey, OutputValue }) => [OutputKey ?? '', OutputValue ?? ''])),
+    outputs: Object.fromEntries(
+      (stack.Outputs ?? []).map(({ OutputKey, OutputValue }) => [OutputKey ?? '', OutputValue ?? '']),
+    ),
     resources: await physicalIds(cloudformation),
   };
 }
 
-async function bringUp(cloudformation: CloudFormationClient, template: Template, deadline: number): Promise<DeployedStack['change']> {
-  const request = { StackName: STACK_NAME, TemplateBody: JSON.stringify(template), Capabilities: ['CAPABILITY_IAM' as const] };
+async function bringUp(
+  cloudformation: CloudFormationClient,
+  template: Template,
+  deadline: number,
+): Promise<DeployedStack['change']> {
+  const request = {
+    StackName: STACK_NAME,
+    TemplateBody: JSON.stringify(template),
+    Capabilities: ['CAPABILITY_IAM' as const],
+  };
   let stack = await settled(cloudformation, deadline);
   if (stack?.StackStatus !== undefined && NEXT_STEP[stack.StackStatus] === 'replace') {
     await cloudformation.send(new DeleteStackCommand({ StackName: STACK_NAME }));
@@ -100,7 +110,9 @@ async function settled(cloudformation: CloudFormationClient, deadline: number): 
     const stack = await describe(cloudformation);
     if (stack?.StackStatus === undefined || NEXT_STEP[stack.StackStatus] !== 'wait') return stack;
     if (Date.now() > deadline) {
-      throw new StackError(`CloudFormation stack ${STACK_NAME} is still ${stack.StackStatus} after ${TIMEOUT_MS / 1_000} seconds`);
+      throw new StackError(
+        `CloudFormation stack ${STACK_NAME} is still ${stack.StackStatus} after ${TIMEOUT_MS / 1_000} seconds`,
+      );
     }
     await sleep(POLL_MS);
   }
@@ -111,7 +123,8 @@ async function describe(cloudformation: CloudFormationClient): Promise<Stack | u
     const { Stacks } = await cloudformation.send(new DescribeStacksCommand({ StackName: STACK_NAME }));
     return Stacks?.[0];
   } catch (error) {
-    if (error instanceof Error && error.name === 'ValidationError' && error.message.includes('does not exist')) return undefined;
+    if (error instanceof Error && error.name === 'ValidationError' && error.message.includes('does not exist'))
+      return undefined;
     throw error;
   }
 }
@@ -129,7 +142,8 @@ async function physicalIds(cloudformation: CloudFormationClient): Promise<Record
   const ids: Record<string, string> = {};
   for await (const page of paginateListStackResources({ client: cloudformation }, { StackName: STACK_NAME })) {
     for (const { LogicalResourceId, PhysicalResourceId } of page.StackResourceSummaries ?? []) {
-      if (LogicalResourceId !== undefined && PhysicalResourceId !== undefined) ids[LogicalResourceId] = PhysicalResourceId;
+      if (LogicalResourceId !== undefined && PhysicalResourceId !== undefined)
+        ids[LogicalResourceId] = PhysicalResourceId;
     }
   }
   return ids;

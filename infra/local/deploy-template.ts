@@ -9,7 +9,9 @@ const SYNTHESIS_TIMEOUT_MS = 120_000; // 2 s on a quiet machine
 
 /** What this module reads of a CloudFormation template. */
 export interface Template {
-  readonly Resources: Readonly<Record<string, { readonly Type: string; readonly Properties?: Readonly<Record<string, unknown>> }>>;
+  readonly Resources: Readonly<
+    Record<string, { readonly Type: string; readonly Properties?: Readonly<Record<string, unknown>> }>
+  >;
 }
 
 /**
@@ -36,9 +38,11 @@ export async function synthesise(home: string, progress: Progress): Promise<Temp
   } finally {
     rmSync(outdir, { recursive: true, force: true });
   }
-  for (const old of readdirSync(folder).filter((file) => file.endsWith('.json') && file !== name)) rmSync(join(folder, old), { force: true });
+  for (const old of readdirSync(folder).filter((file) => file.endsWith('.json') && file !== name))
+    rmSync(join(folder, old), { force: true });
   const made = readTemplate(join(folder, name));
-  if (made === undefined) throw new Error(`The template ${join(folder, name)} vanished while it was read: run the same command again`);
+  if (made === undefined)
+    throw new Error(`The template ${join(folder, name)} vanished while it was read: run the same command again`);
   return made;
 }
 
@@ -47,7 +51,10 @@ function hashOfSources(): string {
     sourceFiles(join(ROOT, folder), '.ts').map(({ name, content }) => ({ name: `${folder}/${name}`, content })),
   );
   // Another release of the CDK may write another template.
-  return hashFiles([...sources, { name: 'aws-cdk-lib', content: readFileSync(require.resolve('aws-cdk-lib/package.json')) }]);
+  return hashFiles([
+    ...sources,
+    { name: 'aws-cdk-lib', content: readFileSync(require.resolve('aws-cdk-lib/package.json')) },
+  ]);
 }
 
 function readTemplate(path: string): Template | undefined {

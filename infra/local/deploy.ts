@@ -52,7 +52,9 @@ function connectionOf(env: DeployLocalInput['env']) {
   const names = ['AWS_ENDPOINT_URL', 'AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'] as const;
   const missing = names.filter((name) => !env[name]);
   if (missing.length > 0) {
-    throw new StackError(`Cannot deploy to the local AWS without ${missing.join(', ')}: start the stack with "meridian up"`);
+    throw new StackError(
+      `Cannot deploy to the local AWS without ${missing.join(', ')}: start the stack with "meridian up"`,
+    );
   }
   const [endpoint, region, accessKeyId, secretAccessKey] = names.map((name) => env[name] ?? '');
   return {
@@ -64,6 +66,9 @@ function connectionOf(env: DeployLocalInput['env']) {
 
 function environmentOf(outputs: Readonly<Record<string, string>>): Record<string, string> {
   const missing = (Object.keys(STACK_OUTPUTS) as StackOutput[]).filter((key) => !outputs[key]);
-  if (missing.length > 0) throw new StackError(`The stack has no output ${missing.join(', ')}: its template and domain/stack-outputs.ts differ`);
+  if (missing.length > 0)
+    throw new StackError(
+      `The stack has no output ${missing.join(', ')}: its template and domain/stack-outputs.ts differ`,
+    );
   return Object.fromEntries(Object.entries(STACK_OUTPUTS).map(([key, variable]) => [variable, outputs[key] ?? '']));
 }

@@ -49,7 +49,12 @@ export const TEMPLATE_GAPS: readonly TemplateGap[] = [
       return { AttributeName, Enabled: TimeToLiveStatus === 'ENABLED' || TimeToLiveStatus === 'ENABLING' };
     },
     apply: ({ dynamodb }, TableName, wanted) =>
-      dynamodb.send(new UpdateTimeToLiveCommand({ TableName, TimeToLiveSpecification: wanted as { AttributeName: string; Enabled: boolean } })),
+      dynamodb.send(
+        new UpdateTimeToLiveCommand({
+          TableName,
+          TimeToLiveSpecification: wanted as { AttributeName: string; Enabled: boolean },
+        }),
+      ),
   },
   {
     resourceType: 'AWS::DynamoDB::Table',
@@ -82,15 +87,22 @@ export const TEMPLATE_GAPS: readonly TemplateGap[] = [
       }
     },
     apply: ({ s3 }, Bucket, wanted) =>
-      s3.send(new PutBucketLifecycleConfigurationCommand({ Bucket, LifecycleConfiguration: { Rules: wanted as LifecycleRule[] } })),
+      s3.send(
+        new PutBucketLifecycleConfigurationCommand({
+          Bucket,
+          LifecycleConfiguration: { Rules: wanted as LifecycleRule[] },
+        }),
+      ),
   },
   {
     resourceType: 'AWS::S3::Bucket',
     property: 'BucketEncryption',
     wanted: (property) => ({
-      Rules: (property as TemplateEncryption).ServerSideEncryptionConfiguration.map(({ ServerSideEncryptionByDefault }) => ({
-        ApplyServerSideEncryptionByDefault: ServerSideEncryptionByDefault,
-      })),
+      Rules: (property as TemplateEncryption).ServerSideEncryptionConfiguration.map(
+        ({ ServerSideEncryptionByDefault }) => ({
+          ApplyServerSideEncryptionByDefault: ServerSideEncryptionByDefault,
+        }),
+      ),
     }),
     read: async ({ s3 }, Bucket) => {
       const { ServerSideEncryptionConfiguration } = await s3.send(new GetBucketEncryptionCommand({ Bucket }));
@@ -102,7 +114,10 @@ export const TEMPLATE_GAPS: readonly TemplateGap[] = [
     },
     apply: ({ s3 }, Bucket, wanted) =>
       s3.send(
-        new PutBucketEncryptionCommand({ Bucket, ServerSideEncryptionConfiguration: wanted as ServerSideEncryptionConfiguration }),
+        new PutBucketEncryptionCommand({
+          Bucket,
+          ServerSideEncryptionConfiguration: wanted as ServerSideEncryptionConfiguration,
+        }),
       ),
   },
 ];
@@ -118,7 +133,11 @@ interface TemplateEncryption {
  * @returns how many properties had to be applied
  * @throws StackError when a property is still not what the template says
  */
-export async function closeGaps(clients: GapClients, template: Template, resources: DeployedStack['resources']): Promise<number> {
+export async function closeGaps(
+  clients: GapClients,
+  template: Template,
+  resources: DeployedStack['resources'],
+): Promise<number> {
   const applied = await Promise.all(
     Object.entries(template.Resources).flatMap(([logicalId, { Type, Properties }]) =>
       TEMPLATE_GAPS.filter((gap) => gap.resourceType === Type && Properties?.[gap.property] !== undefined).map((gap) =>

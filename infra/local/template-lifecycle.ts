@@ -11,9 +11,20 @@ export interface TemplateLifecycle {
  */
 export function lifecycleRules({ Rules }: TemplateLifecycle): readonly LifecycleRule[] {
   return Rules.map((rule) => {
-    const { Id, Status, Prefix, ExpirationInDays, NoncurrentVersionExpiration, AbortIncompleteMultipartUpload, Transitions, ...others } = rule;
+    const {
+      Id,
+      Status,
+      Prefix,
+      ExpirationInDays,
+      NoncurrentVersionExpiration,
+      AbortIncompleteMultipartUpload,
+      Transitions,
+      ...others
+    } = rule;
     if (Object.keys(others).length > 0) {
-      throw new TypeError(`Lifecycle rule "${Id}" has ${Object.keys(others).join(', ')}: teach infra/local/template-lifecycle.ts its API form`);
+      throw new TypeError(
+        `Lifecycle rule "${Id}" has ${Object.keys(others).join(', ')}: teach infra/local/template-lifecycle.ts its API form`,
+      );
     }
     return {
       ID: Id,
@@ -24,7 +35,12 @@ export function lifecycleRules({ Rules }: TemplateLifecycle): readonly Lifecycle
       ...(AbortIncompleteMultipartUpload === undefined ? {} : { AbortIncompleteMultipartUpload }),
       ...(Transitions === undefined
         ? {}
-        : { Transitions: Transitions.map(({ StorageClass, TransitionInDays }) => ({ Days: TransitionInDays, StorageClass })) }),
+        : {
+            Transitions: Transitions.map(({ StorageClass, TransitionInDays }) => ({
+              Days: TransitionInDays,
+              StorageClass,
+            })),
+          }),
     };
   });
 }
@@ -42,5 +58,8 @@ interface TemplateRule {
   readonly ExpirationInDays?: number;
   readonly NoncurrentVersionExpiration?: { readonly NoncurrentDays: number };
   readonly AbortIncompleteMultipartUpload?: { readonly DaysAfterInitiation: number };
-  readonly Transitions?: readonly { readonly StorageClass: TransitionStorageClass; readonly TransitionInDays: number }[];
+  readonly Transitions?: readonly {
+    readonly StorageClass: TransitionStorageClass;
+    readonly TransitionInDays: number;
+  }[];
 }

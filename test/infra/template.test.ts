@@ -1,0 +1,414 @@
+import { App } from 'aws-cdk-lib';
+import { Match, Template } from 'aws-cdk-lib/assertions';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { candidateCatalogTable } from '../../activities/data-quality';
+import type { PipelineSpec } from '../../domain/pipeline-spec';
+import { QUALITY_STEPS, rulesetName, rulesetText } from '../../domain/ruleset';
+import { STACK_OUTPUTS } from '../../domain/stack-outputs';
+import { MeridianStack } from '../../infra/aws/meridian-stack';
+import { pipelines } from '../../pipelines';
+import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
+
+interface Statement {
+  readonly Effect: string;
+  readonly Action: string | readonly string[];
+  readonly Resource: unknown;
+  readonly Principal?: unknown;
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+type Resource = { readonly Properties: Readonly<Record<string, unknown>>; readonly DeletionPolicy?: string };
+
+const synthesise = (specs: readonly PipelineSpec[]) =>
+  Template.fromStack(new MeridianStack(new App({ analyticsReporting: false }), 'Meridian', { pipelines: specs }));
+const template = synthesise(pipelines);
+const resources = (type: string) => Object.values(template.findResources(type)) as Resource[];
+const list = <T>(value: T | readonly T[]): readonly T[] =>
+  Array.isArray(value) ? (value as readonly T[]) : [value as T];
+
+/** Every statement of an identity policy, with the logical id of the policy. */
+const statements = Object.entries(template.findResources('AWS::IAM::Policy')).flatMap(([policy, resource]) =>
+  (resource as { Properties: { PolicyDocument: { Statement: Statement[] } } }).Properties.PolicyDocument.Statement.map(
+    (statement) => ({ policy, statement }),
+  ),
+);
+
+describe('The CloudFormation template: data at rest', () => {
+  test('S2.22 no bucket can be made public, by ACL or by policy', () => {
+    expect(resources('AWS::S3::Bucket')).toHaveLength(5);
+    template.allResourcesProperties('AWS::S3::Bucket', {
+      PublicAccessBlockConfiguration: {
+        BlockPublicAcls: true,
+        BlockPublicPolicy: true,
+        IgnorePublicAcls: true,
+        RestrictPublicBuckets: true,
+      },
+      OwnershipControls: { Rules: [{ ObjectOwnership: 'BucketOwnerEnforced' }] },
+    });
+    for (const { Properties } of resources('AWS::S3::BucketPolicy')) {
+      const { Statement: found } = Properties['PolicyDocument'] as { Statement: Statement[] };
+      expect(found.filter(({ Effect }) => Effect !== 'Deny')).toEqual([]);
+    }
+  });
+
+  test('S2.23 every bucket encrypts, and refuses requests without TLS 1.2', () => {
+    template.allResourcesProperties('AWS::S3::Bucket', {
+      BucketEncryption: {
+        ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' } }],
+      },
+    });
+    template.resourceCountIs('AWS::S3::BucketPolicy', 5);
+    template.allResourcesProperties('AWS::S3::BucketPolicy', {
+      PolicyDocument: {
+        Statement: Match.arrayWith([
+          Match.objectLike({ Effect: 'Deny', Action: 's3:*', Condition: { Bool: { 'aws:SecureTransport': 'false' } } }),
+          Match.objectLike({
+            Effect: 'Deny',
+            Action: 's3:*',
+            Condition: { NumericLessThan: { 's3:TlsVersion': 1.2 } },
+          }),
+        ]),
+      },
+    });
+  });
+
+  test('only the raw bucket keeps versions, since cycles pin them', () => {
+    template.resourcePropertiesCountIs('AWS::S3::Bucket', { VersioningConfiguration: { Status: 'Enabled' } }, 1);
+    const [raw] = Object.values(
+      template.findResources('AWS::S3::Bucket', { Properties: { VersioningConfiguration: { Status: 'Enabled' } } }),
+    );
+    expect(JSON.stringify(raw)).toContain('NoncurrentDays');
+  });
+
+  test('S2.4 nothing in storage expires, nor any document that says what storage is', () => {
+    const buckets = template.findResources('AWS::S3::Bucket') as Readonly<Record<string, Resource>>;
+
+    const expiring = Object.entries(buckets).flatMap(([id, { Properties }]) => {
+      const { Rules } = Properties['LifecycleConfiguration'] as {
+        Rules: { Prefix?: string; ExpirationInDays?: number }[];
+      };
+      return Rules.filter(({ ExpirationInDays }) => ExpirationInDays !== undefined).map(
+        ({ Prefix, ExpirationInDays }) => `${id.replace(/[0-9A-F]{8}$/, '')}/${Prefix ?? ''} ${ExpirationInDays}`,
+      );
+    });
+
+    expect(expiring.sort()).toEqual(['LakeArtifacts/logs/ 30', 'LakeQuarantine/ 180', 'LakeRefined/ 30']);
+  });
+
+  test('no bucket, table or repository is deleted with the stack, nor named for one account', () => {
+    for (const type of ['AWS::S3::Bucket', 'AWS::DynamoDB::Table', 'AWS::ECR::Repository']) {
+      for (const { Properties, DeletionPolicy } of resources(type)) {
+        expect(DeletionPolicy).toBe('Retain');
+        expect(Object.keys(Properties).filter((name) => /^(BucketName|TableName|RepositoryName)$/.test(name))).toEqual(
+          [],
+        );
+      }
+    }
+    expect(JSON.stringify(template.toJSON())).not.toMatch(/\b\d{12}\b/);
+  });
+
+  test('S2.15 both tables are keyed by pk and sk, on demand, expire by "ttl" and can be restored to any second', () => {
+    template.resourceCountIs('AWS::DynamoDB::Table', 2);
+    template.allResourcesProperties('AWS::DynamoDB::Table', {
+      BillingMode: 'PAY_PER_REQUEST',
+      KeySchema: [
+        { AttributeName: 'pk', KeyType: 'HASH' },
+        { AttributeName: 'sk', KeyType: 'RANGE' },
+      ],
+      AttributeDefinitions: [
+        { AttributeName: 'pk', AttributeType: 'S' },
+        { AttributeName: 'sk', AttributeType: 'S' },
+      ],
+      TimeToLiveSpecification: { AttributeName: 'ttl', Enabled: true },
+      PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+    });
+  });
+});
+
+describe('The CloudFormation template: who may do what (S2.21)', () => {
+  test('a resource is "*" only for metrics, which know none, and then for one namespace', () => {
+    const wide = statements
+      .filter(({ statement }) => list(statement.Resource).includes('*'))
+      .map(({ statement }) => statement);
+
+    expect(wide.map(({ Action, Condition }) => [Action, Condition])).toEqual([
+      ['cloudwatch:PutMetricData', { StringEquals: { 'cloudwatch:namespace': 'Glue Data Quality' } }],
+      ['cloudwatch:PutMetricData', { StringEquals: { 'cloudwatch:namespace': 'Meridian' } }],
+    ]);
+  });
+
+  test('no action is a wildcard, and no statement is for everybody', () => {
+    expect(
+      statements.flatMap(({ statement }) => list(statement.Action)).filter((action) => action.includes('*')),
+    ).toEqual([]);
+    for (const { Properties } of resources('AWS::IAM::Role')) {
+      expect(JSON.stringify(Properties['AssumeRolePolicyDocument'])).not.toContain('"*"');
+      expect(Properties['ManagedPolicyArns']).toBeUndefined();
+    }
+  });
+
+  test('only the worker passes roles: the two of this stack, each to its own service', () => {
+    const passes = statements.filter(({ statement }) => list(statement.Action).includes('iam:PassRole'));
+    const roleId = (prefix: string) =>
+      Object.keys(template.findResources('AWS::IAM::Role')).find((id) => id.startsWith(prefix));
+
+    expect(passes.map(({ policy }) => policy.replace(/Default.*/, ''))).toEqual(['WorkerRole', 'WorkerRole']);
+    expect(passes.map(({ statement }) => [statement.Resource, statement.Condition])).toEqual([
+      [
+        { 'Fn::GetAtt': [roleId('SparkJobRole'), 'Arn'] },
+        { StringEquals: { 'iam:PassedToService': 'emr-serverless.amazonaws.com' } },
+      ],
+      [
+        { 'Fn::GetAtt': [roleId('QualityRole'), 'Arn'] },
+        { StringEquals: { 'iam:PassedToService': 'glue.amazonaws.com' } },
+      ],
+    ]);
+  });
+
+  test('each service role is trusted to its service, for this account or application alone', () => {
+    for (const [service, condition] of [
+      [
+        'emr-serverless.amazonaws.com',
+        { ArnLike: { 'aws:SourceArn': { 'Fn::GetAtt': [Match.stringLikeRegexp('^SparkApplication'), 'Arn'] } } },
+      ],
+      ['glue.amazonaws.com', { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } }],
+    ] as const) {
+      template.hasResourceProperties('AWS::IAM::Role', {
+        AssumeRolePolicyDocument: {
+          Statement: [Match.objectLike({ Principal: { Service: service }, Condition: condition })],
+        },
+      });
+    }
+  });
+
+  test('a transform job may not write raw or stored records, nor may the worker change raw ones', () => {
+    const mayWrite = (role: string) =>
+      statements
+        .filter(({ policy, statement }) => policy.startsWith(role) && list(statement.Action).includes('s3:PutObject'))
+        .flatMap(({ statement }) => JSON.stringify(statement.Resource).match(/Lake[A-Z][a-z]+/g) ?? []);
+
+    expect(mayWrite('SparkJobRole').sort()).toEqual(['LakeArtifacts', 'LakeQuarantine', 'LakeRefined']);
+    expect(mayWrite('WorkerRole').sort()).toEqual(['LakeArtifacts', 'LakeQuarantine', 'LakeStorage']);
+    expect(mayWrite('QualityRole')).toEqual(['LakeArtifacts']);
+  });
+
+  test('nobody may delete an old version of an object, a table or the catalog', () => {
+    const actions = statements.flatMap(({ statement }) => list(statement.Action));
+
+    expect(actions.filter((action) => /Delete/.test(action)).sort()).toEqual([
+      'dynamodb:DeleteItem',
+      'glue:BatchDeletePartition',
+      's3:DeleteObject',
+      's3:DeleteObject',
+      's3:DeleteObject',
+    ]);
+  });
+
+  test('the worker is allowed every call that its activities make', () => {
+    const allowed = new Set(
+      statements
+        .filter(({ policy }) => policy.startsWith('WorkerRole'))
+        .flatMap(({ statement }) => list(statement.Action)),
+    );
+    const calls = callsOf(join(__dirname, '../../activities'));
+
+    expect(calls).toContain('emr-serverless:StartJobRun'); // else nothing was read
+    expect(calls.filter((action) => !allowed.has(action))).toEqual([]);
+  });
+});
+
+describe('The CloudFormation template: engines and catalog', () => {
+  test('S0.4 Spark scales to zero by itself, under a ceiling, and queues what does not fit', () => {
+    template.hasResourceProperties('AWS::EMRServerless::Application', {
+      Type: 'SPARK',
+      ReleaseLabel: Match.stringLikeRegexp('^emr-7\\.'),
+      AutoStartConfiguration: { Enabled: true },
+      AutoStopConfiguration: { Enabled: true, IdleTimeoutMinutes: 5 },
+      MaximumCapacity: Match.objectLike({ Cpu: '400 vCPU', Memory: '3000 GB' }),
+      SchedulerConfiguration: Match.objectLike({ MaxConcurrentRuns: Match.anyValue() }),
+      InitialCapacity: Match.absent(),
+    });
+  });
+
+  test('S0.5 the Spark image comes from a scanned, immutable repository of the stack, once it has a tag', () => {
+    template.hasResourceProperties('AWS::ECR::Repository', {
+      ImageTagMutability: 'IMMUTABLE',
+      ImageScanningConfiguration: { ScanOnPush: true },
+    });
+    template.hasParameter('SparkImageTag', { Default: '' });
+    template.hasResourceProperties('AWS::EMRServerless::Application', {
+      ImageConfiguration: { 'Fn::If': [Match.anyValue(), { ImageUri: Match.anyValue() }, { Ref: 'AWS::NoValue' }] },
+    });
+  });
+
+  test('S2.10 stored records are catalogued with their types and lineage, by event date', () => {
+    template.hasResourceProperties('AWS::Glue::Table', {
+      TableInput: {
+        Name: 'mobile_positions',
+        PartitionKeys: [{ Name: 'event_date', Type: 'date' }],
+        StorageDescriptor: {
+          Columns: [
+            { Name: 'event_time', Type: 'timestamp' },
+            { Name: 'device_id', Type: 'string' },
+            { Name: 'longitude', Type: 'double' },
+            { Name: 'latitude', Type: 'double' },
+            { Name: 'speed', Type: 'double' },
+            { Name: 'altitude', Type: 'double' },
+            { Name: 'cycle_id', Type: 'string' },
+            { Name: 'generation', Type: 'int' },
+            { Name: 'raw_object', Type: 'string' },
+            { Name: 'raw_version', Type: 'string' },
+            { Name: 'raw_line', Type: 'bigint' },
+          ],
+        },
+      },
+    });
+  });
+
+  test('the candidate table is the one that the gate looks at, with the relation’s columns in order and geometry as bytes', () => {
+    const relation = mobileGeolocation.relations[0];
+    const table = resources('AWS::Glue::Table')
+      .map(
+        ({ Properties }) =>
+          Properties['TableInput'] as {
+            Name: string;
+            PartitionKeys: unknown;
+            StorageDescriptor: { Columns: { Name: string; Type: string }[] };
+          },
+      )
+      .find(({ Name }) => Name === candidateCatalogTable('mobile_positions'));
+
+    expect(table?.PartitionKeys).toEqual([
+      { Name: 'run_id', Type: 'string' },
+      { Name: 'origin', Type: 'string' },
+    ]);
+    expect(table?.StorageDescriptor.Columns.map(({ Name }) => Name)).toEqual(relation.columns.map(({ name }) => name));
+    expect(table?.StorageDescriptor.Columns.find(({ Name }) => Name === 'geom')).toEqual({
+      Name: 'geom',
+      Type: 'binary',
+    });
+  });
+
+  test.each(pipelines.flatMap((spec) => QUALITY_STEPS.map((step) => [spec, step] as const)))(
+    'S2.17 the rulesets that the gate asks for are deployed (%#)',
+    (spec, step) => {
+      template.hasResourceProperties('AWS::Glue::DataQualityRuleset', {
+        Name: rulesetName(spec.name, step, spec.quality[step]),
+        Ruleset: rulesetText(spec.quality[step]),
+        TargetTable: { DatabaseName: 'meridian', TableName: candidateCatalogTable(spec.dataset) },
+      });
+    },
+  );
+
+  test('X15 another pipeline is one more declaration: its tables, rulesets and alarm follow', () => {
+    const places = { ...mobileGeolocation, name: 'places', dataset: 'places' } satisfies PipelineSpec;
+    const grown = synthesise([...pipelines, places]);
+
+    for (const [type, more] of [
+      ['AWS::Glue::Table', 2],
+      ['AWS::Glue::DataQualityRuleset', 2],
+      ['AWS::CloudWatch::Alarm', 1],
+      ['AWS::IAM::Policy', 0],
+    ] as const) {
+      expect([type, resourceCount(grown, type) - resourceCount(template, type)]).toEqual([type, more]);
+    }
+  });
+
+  test('a pipeline whose gate checks an unknown relation is refused by name', () => {
+    const wrong: PipelineSpec = {
+      ...mobileGeolocation,
+      quality: { ...mobileGeolocation.quality, relation: 'nowhere' },
+    };
+
+    expect(() => synthesise([wrong])).toThrow(/Pipeline "mobile-geolocation" checks the relation "nowhere"/);
+  });
+});
+
+describe('The CloudFormation template: outcomes and outputs', () => {
+  test('S2.18 a failed gate alarms the topic, on the metric that cycles report', () => {
+    const [topic] = Object.keys(template.findResources('AWS::SNS::Topic'));
+
+    for (const { name } of pipelines) {
+      template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+        Namespace: 'Meridian',
+        MetricName: 'GateFailed',
+        Dimensions: [{ Name: 'Pipeline', Value: name }],
+        Threshold: 1,
+        EvaluationPeriods: 1,
+        ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+        TreatMissingData: 'notBreaching',
+        AlarmActions: [{ Ref: topic }],
+      });
+    }
+  });
+
+  test('the topic’s policy lets alarms of this account in, and nothing without TLS', () => {
+    template.hasResourceProperties('AWS::SNS::TopicPolicy', {
+      PolicyDocument: {
+        Statement: [
+          Match.objectLike({ Effect: 'Deny', Condition: { Bool: { 'aws:SecureTransport': 'false' } } }),
+          Match.objectLike({
+            Effect: 'Allow',
+            Action: 'sns:Publish',
+            Principal: { Service: 'cloudwatch.amazonaws.com' },
+            Condition: { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } },
+          }),
+        ],
+      },
+    });
+  });
+
+  test('X14 every name that the worker reads has its output, and each output its own value', () => {
+    const outputs = template.findOutputs('*') as Record<string, { Value: unknown }>;
+    const values = Object.keys(STACK_OUTPUTS).map((key) => JSON.stringify(outputs[key]?.Value));
+
+    expect(values).not.toContain(undefined);
+    expect(new Set(values).size).toBe(values.length);
+  });
+
+  test('S2.25 CreateStack takes the template as it is: no assets, no bootstrap, below its 51,200 bytes', () => {
+    const text = JSON.stringify(template.toJSON());
+
+    expect(text).not.toMatch(/BootstrapVersion|AssetParameters|cdk-hnb659fds|AWS::CDK::Metadata/);
+    expect(Buffer.byteLength(text)).toBeLessThan(51_200);
+  });
+
+  test('synthesis depends on its sources alone', () => {
+    expect(synthesise(pipelines).toJSON()).toEqual(template.toJSON());
+  });
+});
+
+/** IAM actions of all commands that the sources below `folder` send. */
+function callsOf(folder: string): readonly string[] {
+  const actions = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .flatMap((name) => [
+      ...readFileSync(join(folder, name), 'utf8').matchAll(/import \{([^}]*)\} from '@aws-sdk\/client-([a-z0-9-]+)'/g),
+    ])
+    .flatMap(([, names = '', service = '']) =>
+      [...names.matchAll(/\b(?:(\w+)Command|paginate(\w+))\b(?!Output|Input)/g)].map(
+        ([, command, paged]) => [service, command ?? paged ?? ''] as const,
+      ),
+    )
+    .flatMap(([service, command]) =>
+      (ACTIONS_OF[`${service}:${command}`] ?? [command]).map((action) => `${service}:${action}`),
+    );
+  return [...new Set(actions)].sort();
+}
+
+/** Commands whose actions have other names. @see the Service Authorization Reference */
+const ACTIONS_OF: Readonly<Record<string, readonly string[]>> = {
+  'dynamodb:TransactWriteItems': ['ConditionCheckItem', 'DeleteItem', 'PutItem', 'UpdateItem'],
+  'dynamodb:TransactGetItems': ['GetItem'],
+  's3:ListObjectsV2': ['ListBucket'],
+  's3:ListObjectVersions': ['ListBucketVersions'],
+  's3:HeadObject': ['GetObject'],
+  's3:DeleteObjects': ['DeleteObject'],
+  's3:CreateMultipartUpload': ['PutObject'],
+  's3:UploadPart': ['PutObject'],
+  's3:CompleteMultipartUpload': ['PutObject'],
+};
+
+function resourceCount(of: Template, type: string): number {
+  return Object.keys(of.findResources(type)).length;
+}
