@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { type Client, type WorkflowHandle, WorkflowFailedError } from '@temporalio/client';
 import type { CycleProgress, CycleReport, StageProgress } from '../domain/progress';
 
@@ -31,7 +32,7 @@ export async function followCycle(client: Client, workflowId: string, watcher: C
     (error: unknown) => ({ error }),
   );
   for (;;) {
-    const ended = await Promise.race([outcome, new Promise<undefined>((resolve) => setTimeout(resolve, POLL_MS))]);
+    const ended = await Promise.race([outcome, setTimeout(POLL_MS)]);
     const progress = await handle.query<CycleProgress>('progress').catch(() => undefined);
     if (progress !== undefined) show(progress.stages);
     if (ended === undefined) {

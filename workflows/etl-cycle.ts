@@ -8,9 +8,9 @@ import {
   proxyActivities,
   setHandler,
   upsertSearchAttributes,
-  WorkflowExecutionAlreadyStartedError,
   workflowInfo,
 } from '@temporalio/workflow';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { Activities } from '../activities';
 import { CycleOutcome, type CycleRef, cycleWorkflowId } from '../domain/cycle';
 import { conservationFaults } from '../domain/conservation';
@@ -79,10 +79,10 @@ export async function etlCycle(input: EtlCycleInput): Promise<CycleReport> {
   } catch (error) {
     report.outcome = isCancellation(error) ? CycleOutcome.Cancelled : CycleOutcome.Failed;
     report.reason = rootMessage(error);
-    await CancellationScope.nonCancellable(() => abandonCycle(spec, report));
+    const { promoted } = await CancellationScope.nonCancellable(() => abandonCycle(spec, report));
     finish(table, report);
     // A promotion that was committed stands, whatever came after it.
-    if (report.outcome === CycleOutcome.Promoted) return { ...report, stages: table.stages };
+    if (promoted) return { ...report, stages: table.stages };
     throw error;
   }
   await CancellationScope.nonCancellable(() => conclude(spec, report));

@@ -43,7 +43,7 @@ export async function settlePredecessor(spec: PipelineSpec, { cycle, promoted, j
  * Leaves nothing behind a cycle that failed or was cancelled: jobs terminal, chunks voided, candidates dropped, the turn free.
  * A promotion whose acknowledgement was lost is found in the ledger and stands: the report is made to say so.
  */
-export async function abandonCycle(spec: PipelineSpec, report: ReportDraft): Promise<void> {
+export async function abandonCycle(spec: PipelineSpec, report: ReportDraft): Promise<{ readonly promoted: boolean }> {
   const { cycle, epoch } = report;
   await settleOlderJobs(await short.openJobs({ cycle }));
   const promotion = await short.readPromotion({ cycle });
@@ -59,4 +59,5 @@ export async function abandonCycle(spec: PipelineSpec, report: ReportDraft): Pro
   await short.closeCycle(closingOf(report));
   if (epoch > 0) await short.releaseTurn({ cycle, epoch });
   await short.announceOutcome(announcementOf(report));
+  return { promoted: promotion !== undefined };
 }

@@ -58,6 +58,19 @@ export async function updateJobState(
   return row !== undefined;
 }
 
+/** Every job of one generation, in the order of their recording. */
+export async function listJobs(db: Kysely<Database>, cycle: CycleRef): Promise<readonly JobRef[]> {
+  const rows = await db
+    .selectFrom('meridian.job')
+    .selectAll()
+    .where('pipeline', '=', cycle.pipeline)
+    .where('interval_end', '=', new Date(cycle.intervalEnd))
+    .where('generation', '=', cycle.generation)
+    .orderBy('recorded_at')
+    .execute();
+  return rows.map(toJobRef);
+}
+
 /** Jobs of one generation that may still be alive. */
 export async function findOpenJobs(db: Kysely<Database>, cycle: CycleRef): Promise<readonly JobRef[]> {
   return await openJobs(db, cycle, '=');
