@@ -1,5 +1,5 @@
-import { Kysely, PostgresDialect } from 'kysely';
-import { Pool, type PoolConfig, types } from 'pg';
+import { Kysely, PostgresDialect, type PostgresPoolClient } from 'kysely';
+import { Pool, type PoolClient, type PoolConfig, types } from 'pg';
 import type { Database } from './schema';
 
 const INT8_OID = 20;
@@ -31,6 +31,14 @@ export function openDatabase(config: PoolConfig = {}): OpenDatabase {
   pool.on('error', () => undefined);
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
   return { pool, db, close: () => db.destroy() };
+}
+
+/** The typed face of one connection that the caller holds and releases: for transactions that also copy, and for settings. */
+export function onClient(client: PoolClient): Kysely<Database> {
+  const borrowed: PostgresPoolClient = { query: client.query.bind(client), release: () => undefined };
+  return new Kysely<Database>({
+    dialect: new PostgresDialect({ pool: { connect: async () => borrowed, end: async () => undefined, options: {} } }),
+  });
 }
 
 function parseInt8(text: string): number {

@@ -91,10 +91,7 @@ export async function etlCycle(input: EtlCycleInput): Promise<CycleReport> {
 }
 
 async function runStages(spec: PipelineSpec, cycle: CycleRef, runId: string, table: StageTable, report: ReportDraft): Promise<void> {
-  const { epoch, unsettled } = await table.run('turn', () => wait.takeTurn({ cycle, workflowId: report.workflowId, runId }));
-  report.epoch = epoch;
-  await short.raiseFence({ dataset: spec.dataset, epoch });
-  if (unsettled !== undefined) await settlePredecessor(spec, unsettled, epoch);
+  const epoch = await table.run('turn', (detail) => takeSettledTurn(spec, cycle, runId, report, detail));
 
   const batch = await table.run('discover', async (detail) => {
     const found = await data.discoverBatches({ cycle, spec });
@@ -164,6 +161,26 @@ async function runStages(spec: PipelineSpec, cycle: CycleRef, runId: string, tab
       detail(`${batch.objectCount} objects marked loaded, ${dates} event dates in the catalog`);
     });
   });
+}
+
+/** Takes the dataset's turn, and ends what its earlier holders left, the oldest first. */
+async function takeSettledTurn(
+  spec: PipelineSpec,
+  cycle: CycleRef,
+  runId: string,
+  report: ReportDraft,
+  detail: (sentence: string) => void,
+): Promise<number> {
+  let turn = await wait.takeTurn({ cycle, workflowId: report.workflowId, runId });
+  report.epoch = turn.epoch;
+  await short.raiseFence({ dataset: spec.dataset, epoch: turn.epoch });
+  while (turn.unsettled !== undefined) {
+    detail(`settles ${turn.unsettled.cycle.pipeline} until ${turn.unsettled.cycle.intervalEnd}, generation ${turn.unsettled.cycle.generation}`);
+    await settlePredecessor(spec, turn.unsettled, turn.epoch);
+    turn = await wait.takeTurn({ cycle, workflowId: report.workflowId, runId });
+  }
+  detail(`epoch ${turn.epoch}`);
+  return turn.epoch;
 }
 
 async function loadCandidates(

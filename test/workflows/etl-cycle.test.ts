@@ -188,7 +188,13 @@ test('a start under another id runs the cycle under its own (plain `temporal wor
 
 test('what the previous holder of the turn left unpromoted is voided before this cycle looks for objects', async () => {
   const cycle = { pipeline: 'mobile-geolocation', dataset: 'mobile_positions', intervalStart: '2018-07-31T00:00:00Z', intervalEnd: '2018-08-01T00:00:00Z', generation: 2 };
-  const { report, calls } = await runCycle({ takeTurn: async () => ({ epoch: 8, unsettled: { cycle, promoted: false, jobs: [] } }) });
+  let settled = false;
+  const { report, calls } = await runCycle({
+    takeTurn: async () => (settled ? { epoch: 8 } : { epoch: 8, unsettled: { cycle, promoted: false, jobs: [] } }),
+    closeCycle: async (closing) => {
+      settled ||= closing.cycle.intervalEnd === cycle.intervalEnd;
+    },
+  });
 
   expect(report?.outcome).toBe('promoted');
   expect(calls).toContainEqual({ name: 'voidCycle', input: expect.objectContaining({ cycle, epoch: 8 }) as unknown });
