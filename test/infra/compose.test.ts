@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import * as attributes from '../../workflows/search-attributes';
+
+interface Service {
+  readonly image: string;
+  readonly build?: { readonly context: string };
+  readonly ports?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly volumes?: readonly string[];
+  readonly healthcheck?: { readonly test: readonly string[] };
+  readonly entrypoint?: readonly string[];
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
+}
+
+const root = join(__dirname, '../..');
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
+const compose = parse(read('docker-compose.temporal.yml')) as {
+  readonly services: Readonly<Record<string, Service>>;
+  readonly volumes: Readonly<Record<string, unknown>>;
+};
+const services = Object.entries(compose.services);
+/** `${NAME:-value}` as Compose reads it without that name. */
+const withDefaults = (text: string) => text.replace(/\$\{\w+:-([^}]*)\}/g, '$1');
+
+describe('docker-compose.temporal.yml', () => {
+  test('offers Temporal with its UI, PostGIS and the local AWS at the ports of the embedded stack, on 127.0.0.1 alone', () => {
+    const ports = services.flatMap(([, { ports }]) => ports ?? []);
+
+    expect(ports.map((port) => withDefaults(port)).sort()).toEqual(
+      ['127.0.0.1:4566:4566', '127.0.0.1:54321:5432', '127.0.0.1:7233:7233', '127.0.0.1:8233:8233'].sort(),
+    );
+    expect(ports.map((port) => /\$\{(\w+)/.exec(port)?.[1]).sort()).toEqual(
+      ['MERIDIAN_AWS_PORT', 'MERIDIAN_POSTGRES_PORT', 'MERIDIAN_TEMPORAL_PORT', 'MERIDIAN_TEMPORAL_UI_PORT'].sort(),
+    );
+  });
+
+  test.each(services)('%s runs an image of one exact version', (_name, { image }) => {
+    expect(image).toMatch(/^[a-z0-9/-]+:\d+[.\d]*[.-]\d+[a-z0-9.-]*$/);
+  });
+
+  test.each(services.filter(([, { ports }]) => ports !== undefined))(
+    '%s says when it is healthy',
+    (_name, { healthcheck }) => {
+      expect(healthcheck?.test.length).toBeGreaterThan(1);
+    },
+  );
+
+  test('what keeps data keeps it in a named volume', () => {
+    const mounted = services.flatMap(([, { volumes }]) => volumes ?? []).map((volume) => volume.split(':')[0]);
+
+    expect(mounted.sort()).toEqual(Object.keys(compose.volumes).sort());
+    expect(mounted).toHaveLength(3);
+  });
+
+  test('services wait for the health of what they need, and name services that exist', () => {
+    const needs = services.flatMap(([, { depends_on }]) => Object.entries(depends_on ?? {}));
+
+    expect(needs.length).toBeGreaterThan(0);
+    for (const [name, { condition }] of needs) {
+      expect([name, compose.services[name] === undefined, condition]).toEqual([name, false, 'service_healthy']);
+    }
+  });
+
+  test('no password is written down: Compose refuses to start without one', () => {
+    const passwords = services
+      .flatMap(([, { environment }]) => Object.entries(environment ?? {}))
+      .filter(([name]) => /PASSWORD|PWD/.test(name));
+
+    expect(passwords).toHaveLength(3);
+    for (const [, value] of passwords) expect(value).toMatch(/^\$\{MERIDIAN_POSTGRES_PASSWORD:\?[^}]+\}$/);
+  });
+
+  test('the namespace gets every search attribute that the workflow sets', () => {
+    const entrypoint = compose.services['temporal-attributes']?.entrypoint ?? [];
+    const created = entrypoint.filter((word) => word.startsWith('--name=')).map((word) => word.slice('--name='.length));
+    const types = entrypoint
+      .filter((word) => word.startsWith('--type='))
+      .map((word) => word.slice('--type='.length).toUpperCase());
+    const own = Object.values(attributes).filter(({ name }) => name.startsWith('Meridian'));
+
+    expect(created.map((name, index) => `${name} ${types[index]}`).sort()).toEqual(
+      own.map(({ name, type }) => `${name} ${type}`).sort(),
+    );
+  });
+});
+
+describe('Versions of the compose file and of the embedded stack', () => {
+  const dockerfile = read('infra/local/aws/Dockerfile');
+
+  test('the local AWS is the pinned emulator, built from the same requirements', () => {
+    const pinned = /^ministack==(.+)$/m.exec(read('infra/local/aws/requirements.txt'))?.[1];
+
+    expect(compose.services['aws']?.image).toBe(`meridian-local-aws:${pinned}`);
+    expect(compose.services['aws']?.build?.context).toBe('infra/local/aws');
+    expect(dockerfile).toMatch(/^COPY requirements\.txt .*\nRUN pip install .*-r .*requirements\.txt$/m);
+    expect(dockerfile).toMatch(/^CMD \["python", "-m", "meridian_aws"\]$/m);
+  });
+
+  test('its image is made from exact versions', () => {
+    const bases = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, image]) => image);
+
+    expect(bases).toHaveLength(2);
+    for (const image of bases) expect(image).toMatch(/:\d+\.\d+\.\d+/);
+  });
+});
