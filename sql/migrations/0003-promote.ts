@@ -3,7 +3,7 @@ import { type Kysely, sql } from 'kysely';
 /**
  * The swap. One call, one transaction: run it in autocommit under a short `statement_timeout`, so that neither a reader nor
  * a stalled client can make other readers wait longer. Row locks come first, the views' locks last and in name order.
- * SQLSTATEs of its own: MR001 superseded, MR002 turn lost, MR003 candidate not loaded, MR004 generation sealed.
+ * SQLSTATEs of its own: MR001 superseded, MR002 turn lost, MR003 candidate not loaded, MR004 generation given up or closed.
  */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
@@ -23,14 +23,14 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     ) language plpgsql as $$
     #variable_conflict use_column
     declare
-      v_sealed_at timestamptz;
+      v_given_up_at timestamptz;
       v_base bigint;
       v_latest bigint;
       v_not_loaded text;
       v_target record;
     begin
       -- Attempts of one generation queue here, so that the second one finds the first one's ledger row.
-      select c.sealed_at into strict v_sealed_at from meridian.cycle c
+      select coalesce(c.sealed_at, c.closed_at) into strict v_given_up_at from meridian.cycle c
         where c.pipeline = p_pipeline and c.interval_end = p_interval_end and c.generation = p_generation for update;
 
       select p.sequence, p.promoted_at, p.swap_ms, true into promote.sequence, promote.promoted_at, promote.swap_ms, promote.already
@@ -38,8 +38,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
         where p.pipeline = p_pipeline and p.interval_end = p_interval_end and p.generation = p_generation and p.kind = 'cycle';
       if found then return; end if;
 
-      if v_sealed_at is not null then
-        raise exception 'generation % of % was given up at %', p_generation, p_pipeline, v_sealed_at using errcode = 'MR004';
+      if v_given_up_at is not null then
+        raise exception 'generation % of % was given up or closed at %', p_generation, p_pipeline, v_given_up_at using errcode = 'MR004';
       end if;
 
       -- Held to the end: a take-over of the turn comes before this promotion or after it, never in between.
