@@ -1,4 +1,4 @@
-import { CloudWatchClient, PutMetricDataCommand } from '@aws-sdk/client-cloudwatch';
+import { type CloudWatchClient, PutMetricDataCommand } from '@aws-sdk/client-cloudwatch';
 import { BatchCreatePartitionCommand, BatchDeletePartitionCommand, type GlueClient } from '@aws-sdk/client-glue';
 import { PublishCommand, type SNSClient } from '@aws-sdk/client-sns';
 import { log } from '@temporalio/activity';

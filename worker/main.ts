@@ -22,7 +22,7 @@ export async function runWorker(config: WorkerConfig, onReady: (taskQueue: strin
   await mkdir(config.workDir, { recursive: true });
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
   const connection = await NativeConnection.connect(connectionOptions);
-  const dependencies = await createDependencies(config, { connection, namespace });
+  const dependencies = createDependencies(config, { connection, namespace });
   try {
     const worker = await Worker.create({
       connection,

@@ -1,0 +1,117 @@
+import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { EMRServerlessClient } from '@aws-sdk/client-emr-serverless';
+import { GlueClient } from '@aws-sdk/client-glue';
+import { S3Client } from '@aws-sdk/client-s3';
+import { SNSClient } from '@aws-sdk/client-sns';
+import { Client, WorkflowNotFoundError, type ConnectionLike } from '@temporalio/client';
+import type { Activities } from '../activities';
+import { createBatchActivities } from '../activities/batches';
+import { createCycleActivities } from '../activities/cycles';
+import { createDataQualityActivities } from '../activities/data-quality';
+import { createLedgerActivities, liveStorageFiles } from '../activities/ledger';
+import { createLoadActivities } from '../activities/load';
+import { createPipelineActivities } from '../activities/pipelines';
+import { createPromotionActivities } from '../activities/promotion';
+import { createPublicationActivities } from '../activities/publication';
+import { createSparkActivities } from '../activities/spark';
+import { createTransformDocumentActivities } from '../activities/transform-documents';
+import type { PipelineSpec } from '../domain/pipeline-spec';
+import { pipelines as declaredPipelines } from '../pipelines';
+import { openDatabase } from '../sql/database';
+import { claimNotification, confirmNotification } from '../sql/queries/notifications';
+import type { WorkerConfig } from './config';
+
+export interface TemporalAccess {
+  readonly connection: ConnectionLike;
+  readonly namespace: string;
+}
+
+/** An AWS call is given up and retried by the SDK, then by the activity; without limits a silent peer would hold it for ever. */
+const AWS_LIMITS = { maxAttempts: 4, requestHandler: { connectionTimeout: 5_000, requestTimeout: 60_000 } } as const;
+
+/** The one place that makes clients; locally their endpoints differ (AWS_ENDPOINT_URL), not the code. */
+export function createDependencies(
+  config: WorkerConfig,
+  temporal: TemporalAccess,
+  pipelines: readonly PipelineSpec[] = declaredPipelines,
+): { readonly activities: Activities; readonly close: () => Promise<void> } {
+  const aws = { region: config.region, ...AWS_LIMITS };
+  const s3 = new S3Client(aws);
+  const dynamodb = new DynamoDBClient(aws);
+  const emr = new EMRServerlessClient(aws);
+  const glue = new GlueClient(aws);
+  const sns = new SNSClient(aws);
+  const cloudwatch = new CloudWatchClient(aws);
+  const database = openDatabase();
+  const client = new Client(temporal);
+  const { buckets } = config;
+
+  const cycles = createCycleActivities({
+    db: database.db,
+    isExecutionClosed: (workflowId, runId) => isExecutionClosed(client, workflowId, runId),
+  });
+  const liveFiles = (spec: PipelineSpec) => liveStorageFiles({ s3, dynamodb, ledgerTable: config.ledgerTable }, spec.dataset);
+  const activities: Activities = {
+    ...createPipelineActivities({ pipelines }),
+    ...cycles,
+    ...createBatchActivities({ s3, dynamodb, buckets, objectsTable: config.objectsTable }),
+    ...createLedgerActivities({
+      s3,
+      dynamodb,
+      buckets,
+      ledgerTable: config.ledgerTable,
+      workDir: config.workDir,
+      duckdbMemoryMb: config.duckdbMemoryMb,
+    }),
+    ...createTransformDocumentActivities({ s3, buckets, liveStorageFiles: liveFiles }),
+    ...createSparkActivities({
+      emr,
+      s3,
+      applicationId: config.emrApplicationId,
+      jobRoleArn: config.emrJobRoleArn,
+      jobsUri: config.jobsUri,
+      artifactsBucket: buckets.artifacts,
+      jobRecords: cycles,
+    }),
+    ...createDataQualityActivities({
+      glue,
+      database: config.glueDatabase,
+      roleArn: config.glueRoleArn,
+      refinedBucket: buckets.refined,
+      artifactsBucket: buckets.artifacts,
+      jobRecords: cycles,
+    }),
+    ...createLoadActivities({ ...database, s3 }),
+    ...createPromotionActivities({ ...database }),
+    ...createPublicationActivities({
+      glue,
+      sns,
+      cloudwatch,
+      glueDatabase: config.glueDatabase,
+      topicArn: config.outcomeTopicArn,
+      storageBucket: buckets.storage,
+      liveStorageFiles: liveFiles,
+      claimNotification: (outcomeId) => claimNotification(database.db, outcomeId),
+      confirmNotification: (outcomeId) => confirmNotification(database.db, outcomeId),
+    }),
+  };
+  return {
+    activities,
+    close: async () => {
+      for (const each of [s3, dynamodb, emr, glue, sns, cloudwatch]) each.destroy();
+      await database.close();
+    },
+  };
+}
+
+async function isExecutionClosed(client: Client, workflowId: string, runId: string): Promise<boolean> {
+  try {
+    const { status } = await client.workflow.getHandle(workflowId, runId).describe();
+    return status.name !== 'RUNNING';
+  } catch (error) {
+    // Past the namespace's retention: long closed.
+    if (error instanceof WorkflowNotFoundError) return true;
+    throw error;
+  }
+}
