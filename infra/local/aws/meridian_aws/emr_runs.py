@@ -1,0 +1,268 @@
+"""Job runs of the EMR Serverless double: their states, and the threads that take them from SUBMITTED to an end."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from . import guard
+from .local_s3 import aws_client, download, split_s3_uri
+from .settings import Settings
+from .spark_submit import (job_environment, local_conf, parse_submit_parameters, spark_defaults, spark_submit_command,
+                           write_properties)
+
+logger = logging.getLogger("meridian.emr")
+
+Record = dict[str, Any]
+TERMINAL = ("SUCCESS", "FAILED", "CANCELLED")
+_DEFAULT_CANCEL_GRACE_SECONDS = 2.0
+_QUEUE_TIMEOUT_MINUTES = 360
+_DEFAULT_TIMEOUT_MINUTES = 720
+_STATE_DETAILS_LENGTH = 256
+
+
+class RunCancelled(Exception):
+    """Raised inside a run's thread when a cancel or the timeout came before the process started."""
+
+
+def new_id() -> str:
+    """An id as the service makes them: 16 characters of 0-9a-z, sortable by time."""
+    alphabet = "0123456789abcdefghijklmnopqrstuvwxyz"
+    moment, digits = time.time_ns() // 1_000_000, ""
+    while moment:
+        moment, rest = divmod(moment, 36)
+        digits = alphabet[rest] + digits
+    return f"00{digits:0>8}"[:10] + "".join(secrets.choice(alphabet) for _ in range(6))
+
+
+class RunStore:
+    """All runs and what drives them. ``runs`` holds plain JSON, so that the emulator's own persistence can save it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.lock = threading.RLock()
+        self.runs: dict[str, Record] = {}
+        self._wake = threading.Condition(self.lock)
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._occupied: set[str] = set()
+        self._closing = False
+
+    def submit(self, run: Record, application: Record) -> None:
+        """Takes a new run in; returns at once. The caller has validated it and holds no lock."""
+        with self.lock:
+            self.runs[run["jobRunId"]] = run
+        threading.Thread(target=self._drive, args=(run, dict(application)), name=f"run-{run['jobRunId']}", daemon=True).start()
+
+    def cancel(self, run: Record, grace_seconds: float | None, reason: str = "Job run was cancelled by the user") -> None:
+        """Asks a run to end; safe to repeat. It is CANCELLED once none of its processes is left."""
+        with self._wake:
+            if run["state"] in TERMINAL or run["state"] == "CANCELLING":
+                return
+            self._transit(run, "CANCELLING", reason)
+            process = self._processes.get(run["jobRunId"])
+            self._wake.notify_all()
+        if process is not None:
+            _tell(process, _DEFAULT_CANCEL_GRACE_SECONDS if grace_seconds is None else grace_seconds)
+
+    def close(self) -> None:
+        """Ends every process and records the runs as failed; for the emulator's own end."""
+        with self._wake:
+            self._closing = True
+            processes = dict(self._processes)
+            for run in self.runs.values():
+                if run["state"] not in TERMINAL:
+                    self._transit(run, "FAILED", _STOPPED_DETAILS)
+            self._wake.notify_all()
+        for process in processes.values():
+            _tell(process, 0)
+        for process in processes.values():
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def restore(self, runs: dict[str, Record]) -> None:
+        """Takes back saved runs: what ran when the emulator went away has no process any more."""
+        with self.lock:
+            self.runs = runs
+            for run in runs.values():
+                if run["state"] not in TERMINAL:
+                    self._transit(run, "FAILED", _STOPPED_DETAILS)
+
+    def reset(self) -> None:
+        """Forgets everything and ends every process."""
+        self.close()
+        with self.lock:
+            self.runs = {}
+            self._closing = False
+
+    def _transit(self, run: Record, state: str, details: str) -> None:
+        now = time.time()
+        run.update(state=state, stateDetails=details[:_STATE_DETAILS_LENGTH], updatedAt=now, attemptUpdatedAt=now)
+        if state == "RUNNING":
+            run["startedAt"] = now
+        if state in TERMINAL:
+            run["endedAt"] = now
+            started = run.get("startedAt")
+            seconds = 0.0 if started is None else now - started
+            run["totalExecutionDurationSeconds"] = int(seconds)
+            run["totalResourceUtilization"] = self._utilization(seconds)
+            run["billedResourceUtilization"] = self._utilization(0.0 if started is None else max(60.0, seconds))
+        logger.info("Job run %s of application %s is %s", run["jobRunId"], run["applicationId"], state)
+
+    def _utilization(self, seconds: float) -> Record:
+        # What was really held here: the local cores and the driver's heap, not the fleet that was asked for.
+        hours = seconds / 3600
+        memory_gb = self._settings.spark_driver_memory_mb / 1024
+        return {"vCPUHour": round(self._settings.spark_cores * hours, 6), "memoryGBHour": round(memory_gb * hours, 6), "storageGBHour": 0.0}
+
+    def _advance(self, run: Record, state: str, details: str) -> None:
+        with self.lock:
+            if self._closing or run["state"] == "CANCELLING":
+                raise RunCancelled
+            self._transit(run, state, details)
+
+    def _drive(self, run: Record, application: Record) -> None:
+        run_id = run["jobRunId"]
+        folder = self._settings.work_dir / "runs" / run_id
+        try:
+            self._await_slot(run, application)
+            self._advance(run, "PENDING", "Job run is pending")
+            self._advance(run, "SCHEDULED", "Job run is scheduled")
+            state, details = self._execute(run, application, folder)
+        except RunCancelled:
+            state, details = "CANCELLED", run["stateDetails"]
+        except Exception as error:  # a run must end, whatever the double does wrong
+            logger.exception("Job run %s failed in the double", run_id)
+            state, details = "FAILED", f"Job run could not be started: {error}"
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        with self._wake:
+            self._occupied.discard(run_id)
+            if run["state"] == "CANCELLING":
+                state, details = "CANCELLED", run["stateDetails"]
+            if run["state"] not in TERMINAL:
+                self._transit(run, state, details)
+            self._wake.notify_all()
+
+    def _await_slot(self, run: Record, application: Record) -> None:
+        scheduler = application.get("schedulerConfiguration") or {}
+        until = time.monotonic() + 60 * scheduler.get("queueTimeoutMinutes", _QUEUE_TIMEOUT_MINUTES)
+        with self._wake:
+            while len(self._occupied) >= self._settings.spark_concurrency or not self._is_next(run):
+                if self._closing or run["state"] == "CANCELLING":
+                    raise RunCancelled
+                if run["state"] == "SUBMITTED":
+                    self._transit(run, "QUEUED", "Job run is queued: the application's job run concurrency is fully occupied")
+                if not self._wake.wait(max(0.0, until - time.monotonic())):
+                    self._transit(run, "FAILED", "Job run exceeded the queue timeout of the application")
+                    raise RunCancelled
+            if self._closing or run["state"] == "CANCELLING":
+                raise RunCancelled
+            self._occupied.add(run["jobRunId"])
+
+    def _is_next(self, run: Record) -> bool:
+        waiting = [other for other in self.runs.values()
+                   if other["state"] in ("SUBMITTED", "QUEUED") and other["jobRunId"] not in self._occupied]
+        return not waiting or min(waiting, key=lambda other: (other["createdAt"], other["jobRunId"]))["jobRunId"] == run["jobRunId"]
+
+    def _execute(self, run: Record, application: Record, folder: Path) -> tuple[str, str]:
+        account, region = run["arn"].split(":")[4], run["arn"].split(":")[3]
+        s3 = aws_client("s3", self._settings, account, region)
+        folder.mkdir(parents=True, exist_ok=True)
+        driver = run["jobDriver"]["sparkSubmit"]
+        parsed = parse_submit_parameters(driver.get("sparkSubmitParameters") or "")
+        overrides = run.get("configurationOverrides") or {}
+        requested = {**spark_defaults(application.get("runtimeConfiguration")),
+                     **spark_defaults(overrides.get("applicationConfiguration")), **parsed.conf}
+        try:
+            entry_point = download(s3, driver["entryPoint"], folder / "entry")
+            options = {name: self._fetched(s3, value, folder / name) if name in ("jars", "py-files", "files", "archives") else value
+                       for name, value in parsed.options.items()}
+        except (FileNotFoundError, ValueError) as error:
+            return "FAILED", f"Job failed, a file that it names could not be read: {error}"
+        properties = folder / "spark-defaults.conf"
+        write_properties(local_conf(requested, self._settings, folder), properties)
+        command = spark_submit_command(properties, options, entry_point, driver.get("entryPointArguments") or [])
+        environment = job_environment(self._settings, account, region, folder, requested)
+        code = self._run_process(run, command, environment, folder)
+        self._upload_logs(s3, run, folder)
+        if code == 0:
+            return "SUCCESS", "Job run completed successfully"
+        return "FAILED", ("Job failed, please check complete logs in configured logging destination. "
+                          f"ExitCode: {code}. Last few exceptions: {_last_exception(folder / 'stderr')}")
+
+    def _run_process(self, run: Record, command: list[str], environment: dict[str, str], folder: Path) -> int:
+        minutes = run["executionTimeoutMinutes"]
+        with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
+            with self.lock:
+                self._advance(run, "RUNNING", "Job run is running")
+                process = subprocess.Popen([sys.executable, "-S", str(Path(guard.__file__)), *command], stdin=subprocess.PIPE,
+                                           stdout=stdout, stderr=stderr, env=environment, cwd=folder, start_new_session=True)
+                self._processes[run["jobRunId"]] = process
+            try:
+                return process.wait(minutes * 60 if minutes else None)
+            except subprocess.TimeoutExpired:
+                self.cancel(run, None, f"Job run timed out: it ran longer than its executionTimeoutMinutes of {minutes}")
+                return process.wait()
+            finally:
+                with self.lock:
+                    self._processes.pop(run["jobRunId"], None)
+                if process.stdin is not None:
+                    process.stdin.close()
+
+    def _fetched(self, s3: Any, value: str, folder: Path) -> str:
+        local: list[str] = []
+        for at, uri in enumerate(filter(None, value.split(","))):
+            if uri.startswith("local://"):
+                local.append(uri.removeprefix("local://"))
+            else:
+                name, _, alias = uri.partition("#")
+                local.append(str(download(s3, name, folder / str(at))) + (f"#{alias}" if alias else ""))
+        return ",".join(local)
+
+    def _upload_logs(self, s3: Any, run: Record, folder: Path) -> None:
+        monitoring = (run.get("configurationOverrides") or {}).get("monitoringConfiguration") or {}
+        log_uri = (monitoring.get("s3MonitoringConfiguration") or {}).get("logUri")
+        if not log_uri:
+            return
+        bucket, prefix = split_s3_uri(log_uri)
+        base = "/".join(filter(None, [prefix.rstrip("/"), "applications", run["applicationId"], "jobs", run["jobRunId"], "SPARK_DRIVER"]))
+        for name in ("stdout", "stderr"):
+            try:
+                s3.put_object(Bucket=bucket, Key=f"{base}/{name}.gz", Body=gzip.compress((folder / name).read_bytes()))
+            except Exception:  # as on the service: a log that cannot be written does not fail the run
+                logger.exception("Log %s of job run %s could not be written to %s", name, run["jobRunId"], log_uri)
+
+
+_STOPPED_DETAILS = "Job failed: the local emulator was stopped while this job run was not finished"
+_EXCEPTION = re.compile(r"^(?:Caused by: |Exception in thread \S+ )?((?:[a-z_][\w$]*\.)*[A-Z][\w$.]*(?:Error|Exception|Exit|Interrupt)\b.*)$")
+
+
+def _last_exception(stderr: Path) -> str:
+    try:
+        lines = stderr.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return "none found"
+    found = [match.group(1) for line in lines if (match := _EXCEPTION.match(line.strip()))]
+    # A Python traceback is followed by the JVM's own report of it; the script's own exception says more.
+    useful = [line for line in found if "SparkUserAppException" not in line]
+    return (useful or found or ["none found"])[-1]
+
+
+def _tell(process: subprocess.Popen[bytes], grace_seconds: float) -> None:
+    try:
+        if process.stdin is not None:
+            process.stdin.write(f"{grace_seconds}\n".encode())
+            process.stdin.flush()
+    except (OSError, ValueError):
+        pass  # it has ended by itself

@@ -1,0 +1,136 @@
+"""Puts the doubles into ministack's process. All of ministack's private names that we rely on are in this file."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import logging
+import types
+from typing import Any, Awaitable, Callable
+
+from .cloudformation import application_handlers, ruleset_handlers
+from .emr_api import SERVICE as EMR_SERVICE
+from .emr_api import EmrServerless
+from .glue_quality_api import GlueDataQuality
+from .settings import Settings
+
+logger = logging.getLogger("meridian.aws")
+
+MINISTACK_VERSION = "1.5.33"
+_EMR_MODULE, _QUALITY_MODULE = "meridian_emr_serverless", "meridian_glue_data_quality"
+
+Scope = dict[str, Any]
+Asgi = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
+
+
+class MinistackChanged(Exception):
+    """A private name that the extension needs is not where it was."""
+
+
+def required(owner: Any, name: str, kind: type | tuple[type, ...] = object) -> Any:
+    """:raises MinistackChanged: naming the owner, the attribute and the versions"""
+    value = getattr(owner, name, None)
+    if value is None or not (isinstance(value, kind) if kind is not object else True):
+        found = "nothing" if value is None else type(value).__name__
+        raise MinistackChanged(
+            f"{owner.__name__}.{name}: expected {kind}, found {found}. The extension was written for ministack {MINISTACK_VERSION}, "
+            f"installed is {importlib.metadata.version('ministack')}: install the pinned requirements.txt, or adapt extension.py")
+    return value
+
+
+def install(settings: Settings) -> tuple[EmrServerless, GlueDataQuality]:
+    """Registers both services, their CloudFormation types and their state; then ``ministack.app.main()`` may run.
+
+    :raises MinistackChanged: before anything listens
+    """
+    import ministack.app as app
+    from ministack.core import persistence, responses, router
+    from ministack.services import glue
+    from ministack.services.cloudformation import provisioners
+
+    handlers = required(app, "SERVICE_HANDLERS", dict)
+    registry = required(app, "SERVICE_REGISTRY", dict)
+    loaded = required(app, "_loaded_modules", dict)
+    state_map = required(app, "_state_map", dict)
+    patterns = required(router, "SERVICE_PATTERNS", dict)
+    resource_handlers = required(provisioners, "_RESOURCE_HANDLERS", dict)
+    glue_handler = required(glue, "handle_request", types.FunctionType)
+    get_account = required(responses, "get_account_id", types.FunctionType)
+    get_region = required(responses, "get_region", types.FunctionType)
+    asgi: Asgi = required(app, "app", types.FunctionType)
+    collect_state = required(app, "_build_persistence_save_dict", types.FunctionType)
+    save_state = required(persistence, "save_state", types.FunctionType)
+
+    def scope() -> tuple[str, str]:
+        return get_account(), get_region()
+
+    emr, quality = EmrServerless(settings, scope), GlueDataQuality(settings, scope)
+
+    # A pattern without prefixes or hosts: requests are known by the service name in their signature's credential scope.
+    patterns[EMR_SERVICE] = {}
+    handlers[EMR_SERVICE] = emr.handle_request
+    for module, service in ((_EMR_MODULE, emr), (_QUALITY_MODULE, quality)):
+        registry[module] = {"module": module}
+        loaded[module] = service
+        state_map[module] = module
+
+    async def glue_with_quality(method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Any:
+        operation = headers.get("x-amz-target", "").rpartition(".")[2]
+        if "DataQuality" in operation:
+            return quality.handle(operation, body)
+        return await glue_handler(method, path, headers, body, query)
+
+    handlers["glue"] = glue_with_quality
+    resource_handlers["AWS::EMRServerless::Application"] = application_handlers(emr)
+    resource_handlers["AWS::Glue::DataQualityRuleset"] = ruleset_handlers(quality)
+    app.app = _with_lifecycle(asgi, emr, quality, settings, collect_state, save_state)
+    return emr, quality
+
+
+def _with_lifecycle(inner: Asgi, emr: EmrServerless, quality: GlueDataQuality, settings: Settings,
+                    collect_state: Callable[[], dict[str, Callable[[], Any]]], save_state: Callable[[str, Any], None]) -> Asgi:
+    """Wraps the ASGI application: snapshots while it serves, and no process left behind when it shuts down."""
+    requests_seen = 0
+
+    async def snapshots() -> None:
+        saved_at = 0
+        while True:
+            await asyncio.sleep(settings.snapshot_seconds)
+            if saved_at == requests_seen:
+                continue
+            saved_at = requests_seen
+            # Copies are made on the loop, where no handler runs meanwhile; only the writing goes to a thread.
+            states: dict[str, Any] = {}
+            for name, get_state in collect_state().items():
+                try:
+                    states[name] = get_state()
+                except Exception:
+                    logger.exception("State of %s could not be copied for a snapshot", name)
+            await asyncio.to_thread(lambda copies: [save_state(n, s) for n, s in copies.items() if s is not None], states)
+
+    async def wrapped(scope: Scope, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
+        nonlocal requests_seen
+        if scope["type"] != "lifespan":
+            requests_seen += 1
+            return await inner(scope, receive, send)
+        task: asyncio.Task[None] | None = None
+
+        async def observed_receive() -> Any:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                if task is not None:
+                    task.cancel()
+                # Before ministack saves: what still ran is recorded as failed.
+                await asyncio.to_thread(emr.runs.close)
+                await asyncio.to_thread(quality.queue.close)
+            return message
+
+        async def observed_send(message: Any) -> None:
+            nonlocal task
+            if message["type"] == "lifespan.startup.complete" and settings.snapshot_seconds > 0:
+                task = asyncio.create_task(snapshots())
+            await send(message)
+
+        await inner(scope, observed_receive, observed_send)
+
+    return wrapped

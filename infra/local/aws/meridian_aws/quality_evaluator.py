@@ -1,0 +1,117 @@
+"""The warm evaluator: one Spark process that reads a catalog table and evaluates DQDL over it with Deequ.
+
+Runs as ``python -m meridian_aws.quality_evaluator``; requests and replies are JSON lines on the socket that
+``MERIDIAN_PASS_FD`` names. A request: ``database``, ``table``, ``predicate`` (over partition columns, or null),
+``rulesets`` (name to DQDL). A reply: ``results`` (ruleset to rules in order), or ``error``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from typing import Any
+
+import boto3
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructField, StructType
+
+Rule = dict[str, Any]
+
+
+class EvaluationError(Exception):
+    """The table, the predicate or the ruleset cannot be evaluated; the run fails with this message."""
+
+
+def evaluate(spark: SparkSession, glue: Any, request: dict[str, Any]) -> dict[str, list[Rule]]:
+    """Evaluates every ruleset over one frame."""
+    frame = read_table(spark, glue, request["database"], request["table"], request.get("predicate"))
+    frame.createOrReplaceTempView("primary")
+    return {name: evaluate_ruleset(spark, frame, text) for name, text in request["rulesets"].items()}
+
+
+def read_table(spark: SparkSession, glue: Any, database: str, table_name: str, predicate: str | None) -> DataFrame:
+    """The table as its catalog entry describes it: declared columns, partition columns last, matching partitions only."""
+    try:
+        table = glue.get_table(DatabaseName=database, Name=table_name)["Table"]
+    except glue.exceptions.EntityNotFoundException:
+        raise EvaluationError(f"Table {database}.{table_name} is not in the catalog") from None
+    descriptor = table["StorageDescriptor"]
+    keys = [(key["Name"], key.get("Type", "string")) for key in table.get("PartitionKeys") or []]
+    columns = ", ".join(f"`{column['Name']}` {column['Type']}" for column in descriptor["Columns"])
+    if not keys:
+        if predicate:
+            raise EvaluationError(f"Table {database}.{table_name} has no partition columns, but a predicate was given: {predicate}")
+        return spark.read.schema(columns).parquet(descriptor["Location"])
+    frames = []
+    for values, location in _matching_partitions(spark, glue, database, table_name, keys, predicate):
+        literals: list[Column] = [F.lit(value).cast(kind).alias(name) for value, (name, kind) in zip(values, keys, strict=True)]
+        frames.append(spark.read.schema(columns).parquet(location).select("*", *literals))
+    if not frames:
+        empty = spark.createDataFrame([], columns)
+        return empty.select("*", *[F.lit(None).cast(kind).alias(name) for name, kind in keys])
+    whole = frames[0]
+    for frame in frames[1:]:
+        whole = whole.unionByName(frame)
+    return whole
+
+
+def _matching_partitions(spark: SparkSession, glue: Any, database: str, table: str, keys: list[tuple[str, str]],
+                         predicate: str | None) -> list[tuple[list[str], str]]:
+    pages = glue.get_paginator("get_partitions").paginate(DatabaseName=database, TableName=table)
+    partitions = [(p["Values"], p["StorageDescriptor"]["Location"]) for page in pages for p in page["Partitions"]]
+    if not predicate or not partitions:
+        return partitions
+    # The emulator's GetPartitions ignores Expression, so Spark evaluates the predicate, over the values alone.
+    schema = StructType([StructField(f"v{at}", StringType()) for at in range(len(keys) + 1)])
+    rows = spark.createDataFrame([(*values, str(at)) for at, (values, _) in enumerate(partitions)], schema)
+    typed = rows.select(*[F.col(f"v{at}").cast(kind).alias(name) for at, (name, kind) in enumerate(keys)],
+                        F.col(f"v{len(keys)}").alias("__index"))
+    try:
+        matching = typed.where(predicate).select("__index").collect()
+    except Exception as error:
+        raise EvaluationError(f"Predicate {predicate!r} cannot be evaluated over partition columns {[k for k, _ in keys]}: "
+                              f"{str(error).splitlines()[0]}") from None
+    return [partitions[int(row[0])] for row in matching]
+
+
+def evaluate_ruleset(spark: SparkSession, frame: DataFrame, ruleset: str) -> list[Rule]:
+    """One entry a rule, in the ruleset's order."""
+    try:
+        outcome = spark._jvm.com.amazon.deequ.dqdl.EvaluateDataQuality.process(frame._jdf, ruleset)
+        rows = DataFrame(outcome, spark).collect()
+    except Exception as error:
+        cause = getattr(error, "java_exception", None)
+        raise EvaluationError(f"Ruleset cannot be evaluated: {cause.getMessage() if cause is not None else error}") from None
+    return [rule_result(row["Rule"], row["Outcome"], row["FailureReason"], dict(row["EvaluatedMetrics"] or {})) for row in rows]
+
+
+def rule_result(rule: str, outcome: str, reason: str | None, metrics: dict[str, float]) -> Rule:
+    """PASS only with evidence: an outcome without any metric is an ERROR, whatever it says."""
+    if not metrics:
+        return {"rule": rule, "result": "ERROR", "metrics": {}, "message": reason or f"The evaluation said {outcome} but gave no metric"}
+    if outcome == "Passed":
+        return {"rule": rule, "result": "PASS", "metrics": metrics, "message": None}
+    return {"rule": rule, "result": "FAIL", "metrics": metrics, "message": reason or f"The evaluation said {outcome}"}
+
+
+def main() -> None:
+    """Serves until the emulator closes its end."""
+    channel = socket.socket(fileno=int(os.environ["MERIDIAN_PASS_FD"]))
+    requests, replies = channel.makefile("r"), channel.makefile("w")
+    spark = SparkSession.builder.appName("glue-data-quality").getOrCreate()
+    glue = boto3.client("glue")
+    for line in requests:
+        try:
+            reply: dict[str, Any] = {"results": evaluate(spark, glue, json.loads(line))}
+        except EvaluationError as error:
+            reply = {"error": str(error)}
+        except Exception as error:  # Spark reports unreadable files through many classes; the run fails with any of them
+            reply = {"error": f"{type(error).__name__}: {str(error)[:2000]}"}
+        replies.write(json.dumps(reply) + "\n")
+        replies.flush()
+
+
+if __name__ == "__main__":
+    main()
