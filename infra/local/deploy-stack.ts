@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  AlreadyExistsException,
   type CloudFormationClient,
   CreateStackCommand,
   DeleteStackCommand,
@@ -80,19 +81,41 @@ async function bringUp(
   template: Template,
   deadline: number,
 ): Promise<DeployedStack['change']> {
+  for (;;) {
+    const stack = await settled(cloudformation, deadline);
+    try {
+      const change = await takeStep(cloudformation, stack, template);
+      if (change !== undefined) return change;
+    } catch (error) {
+      // Another deployment was quicker: once it has settled, this one has nothing or the difference to do.
+      if (!isOvertaken(error)) throw error;
+    }
+    if (Date.now() > deadline) {
+      throw new StackError(`CloudFormation stack ${STACK_NAME} takes no update: ${await firstReason(cloudformation)}`);
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+/** The next step from where the stack is; undefined when there is another one after it. */
+async function takeStep(
+  cloudformation: CloudFormationClient,
+  stack: Stack | undefined,
+  template: Template,
+): Promise<DeployedStack['change'] | undefined> {
   const request = {
     StackName: STACK_NAME,
     TemplateBody: JSON.stringify(template),
     Capabilities: ['CAPABILITY_IAM' as const],
   };
-  let stack = await settled(cloudformation, deadline);
-  if (stack?.StackStatus !== undefined && NEXT_STEP[stack.StackStatus] === 'replace') {
-    await cloudformation.send(new DeleteStackCommand({ StackName: STACK_NAME }));
-    stack = await settled(cloudformation, deadline);
-  }
-  if (stack?.StackStatus === undefined || NEXT_STEP[stack.StackStatus] === 'create') {
+  const next = stack?.StackStatus === undefined ? 'create' : NEXT_STEP[stack.StackStatus];
+  if (next === 'create') {
     await cloudformation.send(new CreateStackCommand(request));
     return 'created';
+  }
+  if (next === 'replace') {
+    await cloudformation.send(new DeleteStackCommand({ StackName: STACK_NAME }));
+    return undefined;
   }
   try {
     await cloudformation.send(new UpdateStackCommand(request));
@@ -102,6 +125,13 @@ async function bringUp(
     if (error instanceof Error && error.message.includes('No updates are to be performed')) return 'none';
     throw error;
   }
+}
+
+function isOvertaken(error: unknown): boolean {
+  return (
+    error instanceof AlreadyExistsException ||
+    (error instanceof Error && /_IN_PROGRESS state and can ?not be updated/.test(error.message))
+  );
 }
 
 /** The stack once nothing is in progress; undefined when there is none. */
