@@ -18,7 +18,7 @@ from . import guard
 from .local_s3 import aws_client, download, split_s3_uri
 from .settings import Settings
 from .spark_submit import (job_environment, local_conf, parse_submit_parameters, spark_defaults, spark_submit_command,
-                           write_properties)
+                           write_log_settings, write_properties)
 
 logger = logging.getLogger("meridian.emr")
 
@@ -190,8 +190,9 @@ class RunStore:
                        for name, value in parsed.options.items()}
         except (FileNotFoundError, ValueError) as error:
             return "FAILED", f"Job failed, a file that it names could not be read: {error}"
+        write_log_settings(folder)
         properties = folder / "spark-defaults.conf"
-        write_properties(local_conf(requested, self._settings, folder), properties)
+        write_properties(local_conf(requested, self._settings, region, folder), properties)
         command = spark_submit_command(properties, options, entry_point, driver.get("entryPointArguments") or [])
         environment = job_environment(self._settings, account, region, folder, requested)
         code = self._run_process(run, command, environment, folder)
@@ -199,7 +200,7 @@ class RunStore:
         if code == 0:
             return "SUCCESS", "Job run completed successfully"
         return "FAILED", ("Job failed, please check complete logs in configured logging destination. "
-                          f"ExitCode: {code}. Last few exceptions: {_last_exception(folder / 'stderr')}")
+                          f"ExitCode: {code}. Last few exceptions: {_last_exception(folder)}")
 
     def _run_process(self, run: Record, command: list[str], environment: dict[str, str], folder: Path) -> int:
         minutes = run["executionTimeoutMinutes"]
@@ -248,13 +249,16 @@ _STOPPED_DETAILS = "Job failed: the local emulator was stopped while this job ru
 _EXCEPTION = re.compile(r"^(?:Caused by: |Exception in thread \S+ )?((?:[a-z_][\w$]*\.)*[A-Z][\w$.]*(?:Error|Exception|Exit|Interrupt)\b.*)$")
 
 
-def _last_exception(stderr: Path) -> str:
-    try:
-        lines = stderr.read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return "none found"
+def _last_exception(folder: Path) -> str:
+    lines: list[str] = []
+    # A Python driver's traceback goes to standard output: Spark merges both of its streams there.
+    for name in ("stderr", "stdout"):
+        try:
+            lines += (folder / name).read_text("utf-8", "replace").splitlines()
+        except OSError:
+            continue
     found = [match.group(1) for line in lines if (match := _EXCEPTION.match(line.strip()))]
-    # A Python traceback is followed by the JVM's own report of it; the script's own exception says more.
+    # The JVM reports every failed script once more; the script's own exception says more.
     useful = [line for line in found if "SparkUserAppException" not in line]
     return (useful or found or ["none found"])[-1]
 

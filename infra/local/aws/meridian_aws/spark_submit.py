@@ -41,6 +41,25 @@ _IMAGE_DEFAULTS = {
 }
 
 
+_LOG_SETTINGS = """\
+rootLogger.level = warn
+rootLogger.appenderRef.stderr.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.target = SYSTEM_ERR
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{yy/MM/dd HH:mm:ss} %p %c{1}: %m%n%ex
+logger.native.name = org.apache.hadoop.util.NativeCodeLoader
+logger.native.level = error
+logger.s3aconfig.name = org.apache.hadoop.metrics2.impl.MetricsConfig
+logger.s3aconfig.level = error
+logger.udt.name = org.apache.spark.sql.types.UDTRegistration
+logger.udt.level = error
+logger.functions.name = org.apache.spark.sql.catalyst.analysis.SimpleFunctionRegistry
+logger.functions.level = error
+"""
+
+
 class SubmitParametersError(Exception):
     """``sparkSubmitParameters`` that the service would refuse."""
 
@@ -101,12 +120,13 @@ def spark_defaults(configurations: list[dict[str, Any]] | None) -> dict[str, str
     return merged
 
 
-def local_conf(requested: dict[str, str], settings: Settings, local_dir: Path) -> dict[str, str]:
+def local_conf(requested: dict[str, str], settings: Settings, region: str, local_dir: Path) -> dict[str, str]:
     """The image's defaults, then what was requested, then what one machine with an emulator needs."""
     kept = {key: value for key, value in requested.items() if not key.startswith(_IGNORED_CONF)}
     conf = {**_IMAGE_DEFAULTS, **kept}
     memory_mb = min(_memory_mb(requested.get("spark.driver.memory")) or settings.spark_driver_memory_mb, settings.spark_driver_memory_mb)
-    class_path = [*settings.spark_jars(), *filter(None, [kept.get("spark.driver.extraClassPath")])]
+    # Spark's own jars first: geotools carries an old slf4j, with which Spark would log nothing.
+    class_path = [str(spark_home() / "jars" / "*"), *settings.spark_jars(), *filter(None, [kept.get("spark.driver.extraClassPath")])]
     conf.update({
         "spark.master": f"local[{settings.spark_cores}]",
         "spark.driver.memory": f"{memory_mb}m",
@@ -117,6 +137,7 @@ def local_conf(requested: dict[str, str], settings: Settings, local_dir: Path) -
         "spark.local.dir": str(local_dir / "spark"),
         "spark.sql.warehouse.dir": str(local_dir / "warehouse"),
         "spark.hadoop.fs.s3a.endpoint": settings.endpoint,
+        "spark.hadoop.fs.s3a.endpoint.region": region,
         "spark.hadoop.fs.s3a.path.style.access": "true",
         "spark.hadoop.fs.s3a.connection.ssl.enabled": "false",
         "spark.hadoop.fs.s3a.buffer.dir": str(local_dir / "s3a"),
@@ -136,6 +157,11 @@ def fast_start_options(settings: Settings) -> str:
     if settings.class_archive is not None and settings.class_archive.is_file():
         options.append(f"-XX:SharedArchiveFile={settings.class_archive}")
     return " ".join(options)
+
+
+def write_log_settings(folder: Path) -> None:
+    """Spark's log to standard error from WARN on, as a file in ``SPARK_CONF_DIR``."""
+    (folder / "log4j2.properties").write_text(_LOG_SETTINGS, encoding="ascii")
 
 
 def write_properties(conf: dict[str, str], path: Path) -> None:
