@@ -149,13 +149,29 @@ export async function closeGaps(
 }
 
 async function closeGap(clients: GapClients, gap: TemplateGap, physicalId: string, wanted: unknown): Promise<boolean> {
-  if (isDeepStrictEqual(await gap.read(clients, physicalId), wanted)) return false;
+  const what = `${gap.property} of ${gap.resourceType} ${physicalId}`;
+  if (isDeepStrictEqual(await readGap(clients, gap, physicalId, what), wanted)) return false;
   await gap.apply(clients, physicalId, wanted);
   const found = await gap.read(clients, physicalId);
   if (!isDeepStrictEqual(found, wanted)) {
-    throw new StackError(
-      `${gap.property} of ${gap.resourceType} ${physicalId} does not hold: expected ${JSON.stringify(wanted)}, found ${JSON.stringify(found)}`,
-    );
+    throw new StackError(`${what} does not hold: expected ${JSON.stringify(wanted)}, found ${JSON.stringify(found)}`);
   }
   return true;
+}
+
+async function readGap(clients: GapClients, gap: TemplateGap, physicalId: string, what: string): Promise<unknown> {
+  try {
+    return await gap.read(clients, physicalId);
+  } catch (error) {
+    // CloudFormation has the resource, its service has not: the emulator was killed between two of its state files.
+    if (
+      !(error instanceof Error) ||
+      !['NoSuchBucket', 'ResourceNotFoundException', 'TableNotFoundException'].includes(error.name)
+    )
+      throw error;
+    throw new StackError(
+      `${what} is gone (${error.name}): the local AWS lost part of its state. Start afresh: "meridian down --purge", then "meridian up"`,
+      { cause: error },
+    );
+  }
 }
