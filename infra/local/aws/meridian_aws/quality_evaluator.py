@@ -77,23 +77,66 @@ def _matching_partitions(spark: SparkSession, glue: Any, database: str, table: s
 
 
 def evaluate_ruleset(spark: SparkSession, frame: DataFrame, ruleset: str) -> list[Rule]:
-    """One entry a rule, in the ruleset's order."""
+    """One entry a rule, in the ruleset's order, which Deequ's own output does not keep."""
     try:
-        outcome = spark._jvm.com.amazon.deequ.dqdl.EvaluateDataQuality.process(frame._jdf, ruleset)
-        rows = DataFrame(outcome, spark).collect()
+        rules = list(spark._jvm.software.amazon.glue.dqdl.parser.DQDLParser().parse(ruleset).getRules())
+        rows = DataFrame(spark._jvm.com.amazon.deequ.dqdl.EvaluateDataQuality.process(frame._jdf, ruleset), spark).collect()
     except Exception as error:
         cause = getattr(error, "java_exception", None)
         raise EvaluationError(f"Ruleset cannot be evaluated: {cause.getMessage() if cause is not None else error}") from None
-    return [rule_result(row["Rule"], row["Outcome"], row["FailureReason"], dict(row["EvaluatedMetrics"] or {})) for row in rows]
+    outcomes = {row["Rule"]: row for row in rows}
+    ranges = _value_ranges(frame, rules)
+    results: list[Rule] = []
+    for rule in rules:
+        text = rule.toString()
+        row = outcomes.get(text)
+        if row is None:
+            results.append({"rule": text, "result": "ERROR", "metrics": {}, "message": "The evaluation gave no outcome for this rule"})
+            continue
+        metrics = {**ranges.get(text, {}), **(row["EvaluatedMetrics"] or {})}
+        results.append(rule_result(text, row["Outcome"], row["FailureReason"], metrics))
+    return results
 
 
 def rule_result(rule: str, outcome: str, reason: str | None, metrics: dict[str, float]) -> Rule:
     """PASS only with evidence: an outcome without any metric is an ERROR, whatever it says."""
-    if not metrics:
-        return {"rule": rule, "result": "ERROR", "metrics": {}, "message": reason or f"The evaluation said {outcome} but gave no metric"}
+    unevaluated = any(sign in (reason or "") for sign in _NOT_EVALUATED)
+    if not metrics or unevaluated:
+        return {"rule": rule, "result": "ERROR", "metrics": metrics, "message": reason or f"The evaluation said {outcome} but gave no metric"}
     if outcome == "Passed":
         return {"rule": rule, "result": "PASS", "metrics": metrics, "message": None}
     return {"rule": rule, "result": "FAIL", "metrics": metrics, "message": reason or f"The evaluation said {outcome}"}
+
+
+_NOT_EVALUATED = ("Can't execute the assertion", "not supported", "does not include column", "Empty state for analyzer")
+
+
+def _value_ranges(frame: DataFrame, rules: list[Any]) -> dict[str, dict[str, float]]:
+    """Minimum and Maximum of the columns that ``ColumnValues`` rules look at, as Glue reports them.
+
+    Deequ evaluates those over numbers without any metric; here they are also the evidence that values were there.
+    """
+    wanted: list[tuple[str, str, str | None]] = []
+    for rule in rules:
+        for part in [rule, *rule.getNestedRulesAsFlattenedList()]:
+            column = part.getParameters().get("TargetColumn") if part.getRuleType() == "ColumnValues" else None
+            if column is not None and column.strip('"') in frame.columns:
+                wanted.append((rule.toString(), column.strip('"'), part.getWhereClause()))
+    ranges: dict[str, dict[str, float]] = {}
+    if not wanted:
+        return ranges
+    kinds = dict(frame.dtypes)
+    aggregates: list[Column] = []
+    for at, (_, name, where) in enumerate(wanted):
+        value = F.col(f"`{name}`")
+        number = value.cast("timestamp").cast("double") if kinds[name] == "date" else value.cast("double")
+        counted = F.when(F.expr(where), number) if where else number
+        aggregates += [F.min(counted).alias(f"min{at}"), F.max(counted).alias(f"max{at}")]
+    row = frame.agg(*aggregates).first()
+    for at, (text, name, _) in enumerate(wanted):
+        if row is not None and row[f"min{at}"] is not None and row[f"max{at}"] is not None:
+            ranges.setdefault(text, {}).update({f"Column.{name}.Minimum": row[f"min{at}"], f"Column.{name}.Maximum": row[f"max{at}"]})
+    return ranges
 
 
 def main() -> None:

@@ -1,0 +1,69 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { findProcess, startProcess, waitUntilReady } from './processes';
+
+const HOST = '127.0.0.1';
+export const AWS = 'aws';
+const PACKAGE = join(__dirname, 'aws');
+
+export interface AwsOptions {
+  readonly home: string;
+  /** Python of the virtual environment that has the emulator and PySpark. */
+  readonly python: string;
+  /** Folder with the jars that AWS's Spark images carry. */
+  readonly jars: string;
+  readonly javaHome?: string;
+  readonly port: number;
+}
+
+export interface AwsEnv {
+  readonly AWS_ENDPOINT_URL: string;
+  readonly AWS_REGION: string;
+  readonly AWS_ACCESS_KEY_ID: string;
+  readonly AWS_SECRET_ACCESS_KEY: string;
+}
+
+/** The local AWS on loopback, its state in `<home>/aws`. Safe to run twice. */
+export async function startAws({ home, python, jars, javaHome, port }: AwsOptions): Promise<AwsEnv> {
+  const state = join(home, 'aws', 'state');
+  const objects = join(home, 'aws', 's3');
+  for (const folder of [state, objects]) mkdirSync(folder, { recursive: true });
+  const record =
+    findProcess(home, AWS) ??
+    (await startProcess(home, {
+      name: AWS,
+      command: python,
+      args: ['-m', 'meridian_aws'],
+      env: {
+        PATH: process.env['PATH'],
+        HOME: process.env['HOME'],
+        ...(javaHome === undefined ? {} : { JAVA_HOME: javaHome }),
+        PYTHONPATH: PACKAGE,
+        PYTHONUNBUFFERED: '1',
+        BIND_HOST: HOST,
+        GATEWAY_PORT: String(port),
+        PERSIST_STATE: '1',
+        STATE_DIR: state,
+        S3_PERSIST: '1',
+        S3_DATA_DIR: objects,
+        IOT_MTLS_ENABLED: 'false',
+        MERIDIAN_SPARK_JARS: jars,
+      },
+      cwd: home,
+      stopSignal: 'SIGTERM', // it saves its state then
+      settings: { port },
+    }));
+  const endpoint = `http://${HOST}:${Number(record.settings['port'])}`;
+  await waitUntilReady(home, record, () => answers(endpoint), 60_000);
+  // The emulator takes any credentials; SDKs insist on having some.
+  return { AWS_ENDPOINT_URL: endpoint, AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
+}
+
+async function answers(endpoint: string): Promise<boolean> {
+  try {
+    const response = await fetch(endpoint, { signal: AbortSignal.timeout(2_000) });
+    return response.status < 500;
+  } catch {
+    return false;
+  }
+}

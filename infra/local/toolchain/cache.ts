@@ -1,0 +1,34 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/** Downloads and built tools, outside every checkout: MERIDIAN_CACHE, else the user's cache folder. */
+export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
+  return resolve(env['MERIDIAN_CACHE'] ?? join(env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'meridian'));
+}
+
+/** Names a folder of the cache by what it is made from: other pins, another folder. */
+export function fingerprint(...parts: readonly string[]): string {
+  return createHash('sha256').update(parts.join('\0')).digest('hex').slice(0, 12);
+}
+
+export function sha256Of(file: string): string {
+  return createHash('sha256').update(readFileSync(file)).digest('hex');
+}
+
+/**
+ * Fills `folder` whole or not at all: `fill` works in a folder beside it, which takes its name when everything is there.
+ * An interrupted one leaves nothing that could be taken for the tool.
+ */
+export async function fillFolder(folder: string, fill: (partial: string) => Promise<void>): Promise<void> {
+  mkdirSync(cacheFolder(), { recursive: true });
+  const partial = mkdtempSync(join(cacheFolder(), '.partial-'));
+  try {
+    await fill(partial);
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(partial, folder);
+  } finally {
+    rmSync(partial, { recursive: true, force: true });
+  }
+}

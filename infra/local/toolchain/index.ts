@@ -1,0 +1,1 @@
+export { ensureToolchain, missingTools, TOOLS, type ToolName } from './toolchain';

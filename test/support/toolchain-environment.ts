@@ -1,0 +1,21 @@
+import { dirname } from 'node:path';
+import { createOutput } from '../../cli/output';
+import { ensureToolchain } from '../../infra/local/toolchain';
+
+/** Brings every tool, and says by environment where the tests find them. */
+export async function testEnvironment(): Promise<{ readonly env: NodeJS.ProcessEnv; readonly python: string }> {
+  const tools = await ensureToolchain(['temporal', 'python', 'jars', 'postgres', 'java'], createOutput({}));
+  return {
+    python: tools.python.path,
+    env: {
+      ...process.env,
+      ...tools.java.env,
+      // The project's own Node for everything that is started by name.
+      PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`,
+      MERIDIAN_TEMPORAL: tools.temporal.path,
+      MERIDIAN_PYTHON: tools.python.path,
+      MERIDIAN_SPARK_JARS: tools.jars.path,
+      MERIDIAN_POSTGRES_BIN: tools.postgres.path,
+    },
+  };
+}
