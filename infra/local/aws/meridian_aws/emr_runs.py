@@ -18,7 +18,7 @@ from . import guard
 from .local_s3 import aws_client, download, split_s3_uri
 from .settings import Settings
 from .spark_submit import (job_environment, local_conf, parse_submit_parameters, spark_defaults, spark_submit_command,
-                           write_log_settings, write_properties)
+                           write_properties)
 
 logger = logging.getLogger("meridian.emr")
 
@@ -190,7 +190,6 @@ class RunStore:
                        for name, value in parsed.options.items()}
         except (FileNotFoundError, ValueError) as error:
             return "FAILED", f"Job failed, a file that it names could not be read: {error}"
-        write_log_settings(folder)
         properties = folder / "spark-defaults.conf"
         write_properties(local_conf(requested, self._settings, region, folder), properties)
         command = spark_submit_command(properties, options, entry_point, driver.get("entryPointArguments") or [])

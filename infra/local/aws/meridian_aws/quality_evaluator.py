@@ -116,16 +116,16 @@ def _value_ranges(frame: DataFrame, rules: list[Any]) -> dict[str, dict[str, flo
 
     Deequ evaluates those over numbers without any metric; here they are also the evidence that values were there.
     """
+    kinds = dict(frame.dtypes)
     wanted: list[tuple[str, str, str | None]] = []
     for rule in rules:
         for part in [rule, *rule.getNestedRulesAsFlattenedList()]:
             column = part.getParameters().get("TargetColumn") if part.getRuleType() == "ColumnValues" else None
-            if column is not None and column.strip('"') in frame.columns:
+            if column is not None and kinds.get(column.strip('"'), "string") not in ("string", "boolean", "binary"):
                 wanted.append((rule.toString(), column.strip('"'), part.getWhereClause()))
     ranges: dict[str, dict[str, float]] = {}
     if not wanted:
         return ranges
-    kinds = dict(frame.dtypes)
     aggregates: list[Column] = []
     for at, (_, name, where) in enumerate(wanted):
         value = F.col(f"`{name}`")

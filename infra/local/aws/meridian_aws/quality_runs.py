@@ -18,7 +18,7 @@ from typing import Any, Callable
 
 from . import guard
 from .settings import Settings
-from .spark_submit import job_environment, local_conf, write_log_settings, write_properties
+from .spark_submit import job_environment, local_conf, write_properties
 
 logger = logging.getLogger("meridian.quality")
 
@@ -97,7 +97,6 @@ class WarmEvaluator:
         # Deequ needs none of Sedona's; each costs start-up time.
         for name in ("spark.sql.extensions", "spark.serializer", "spark.kryo.registrator"):
             conf.pop(name)
-        write_log_settings(self._folder)
         properties = self._folder / "spark-defaults.conf"
         write_properties(conf, properties)
         ours, theirs = socket.socketpair()

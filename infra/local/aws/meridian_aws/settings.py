@@ -21,6 +21,7 @@ class Settings:
     work_dir: Path
     spark_jars_dir: Path
     class_archive: Path | None
+    class_archive_to_write: Path | None
     spark_concurrency: int
     spark_cores: int
     spark_driver_memory_mb: int
@@ -36,6 +37,11 @@ class Settings:
     def spark_jars(self) -> list[str]:
         """The jars that AWS's images carry, sorted: a class archive is only valid for one class path order."""
         return sorted(str(path) for path in self.spark_jars_dir.glob("*.jar"))
+
+
+def default_class_archive(jars_dir: Path) -> Path:
+    """Where ``class_archive`` puts the JVM class archive, beside the jars that it is valid for."""
+    return jars_dir / "classes.jsa"
 
 
 def read_settings(env: dict[str, str] | None = None) -> Settings:
@@ -61,12 +67,14 @@ def read_settings(env: dict[str, str] | None = None) -> Settings:
     if not state:
         faults.append("STATE_DIR: expected the folder that keeps the emulator's state, found nothing")
     archive = source.get("MERIDIAN_SPARK_CLASS_ARCHIVE")
+    training = source.get("MERIDIAN_SPARK_ARCHIVE_TO")
     settings = Settings(
         host=source.get("BIND_HOST", "127.0.0.1"),
         port=whole("GATEWAY_PORT", 4566, 1),
         work_dir=Path(state or ".").resolve() / "work",
         spark_jars_dir=jars,
-        class_archive=Path(archive).resolve() if archive else None,
+        class_archive=Path(archive).resolve() if archive else default_class_archive(jars),
+        class_archive_to_write=Path(training).resolve() if training else None,
         spark_concurrency=whole("MERIDIAN_SPARK_CONCURRENCY", 1, 1),
         spark_cores=whole("MERIDIAN_SPARK_CORES", 2, 1),
         spark_driver_memory_mb=whole("MERIDIAN_SPARK_DRIVER_MEMORY_MB", 2048, 512),

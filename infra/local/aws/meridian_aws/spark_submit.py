@@ -41,25 +41,6 @@ _IMAGE_DEFAULTS = {
 }
 
 
-_LOG_SETTINGS = """\
-rootLogger.level = warn
-rootLogger.appenderRef.stderr.ref = console
-appender.console.type = Console
-appender.console.name = console
-appender.console.target = SYSTEM_ERR
-appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = %d{yy/MM/dd HH:mm:ss} %p %c{1}: %m%n%ex
-logger.native.name = org.apache.hadoop.util.NativeCodeLoader
-logger.native.level = error
-logger.s3aconfig.name = org.apache.hadoop.metrics2.impl.MetricsConfig
-logger.s3aconfig.level = error
-logger.udt.name = org.apache.spark.sql.types.UDTRegistration
-logger.udt.level = error
-logger.functions.name = org.apache.spark.sql.catalyst.analysis.SimpleFunctionRegistry
-logger.functions.level = error
-"""
-
-
 class SubmitParametersError(Exception):
     """``sparkSubmitParameters`` that the service would refuse."""
 
@@ -153,15 +134,13 @@ def local_conf(requested: dict[str, str], settings: Settings, region: str, local
 
 def fast_start_options(settings: Settings) -> str:
     """Options that more than halve the start of a session: a class archive, and no optimising compiler to warm up."""
-    options = ["-XX:TieredStopAtLevel=1", "-XX:+UseParallelGC", "-Xshare:auto", "-Xlog:disable", "-Xlog:all=error:stderr"]
-    if settings.class_archive is not None and settings.class_archive.is_file():
+    options = ["-XX:TieredStopAtLevel=1", "-XX:+UseParallelGC", "-Xshare:auto", "-Xlog:disable", "-Xlog:all=error:stderr",
+               f"-Dlog4j2.configurationFile={(Path(__file__).parent / 'log4j2.properties').as_uri()}"]
+    if settings.class_archive_to_write is not None:
+        options.append(f"-XX:ArchiveClassesAtExit={settings.class_archive_to_write}")
+    elif settings.class_archive is not None and settings.class_archive.is_file():
         options.append(f"-XX:SharedArchiveFile={settings.class_archive}")
     return " ".join(options)
-
-
-def write_log_settings(folder: Path) -> None:
-    """Spark's log to standard error from WARN on, as a file in ``SPARK_CONF_DIR``."""
-    (folder / "log4j2.properties").write_text(_LOG_SETTINGS, encoding="ascii")
 
 
 def write_properties(conf: dict[str, str], path: Path) -> None:
@@ -188,7 +167,8 @@ def job_environment(settings: Settings, account: str, region: str, local_dir: Pa
         "HOME": str(local_dir),
         "TMPDIR": str(local_dir),
         "SPARK_HOME": str(spark_home()),
-        "SPARK_CONF_DIR": str(local_dir),
+        # Part of the class path, which a class archive fixes; there is no such folder, and log settings are given apart.
+        "SPARK_CONF_DIR": str(spark_home() / "conf"),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
