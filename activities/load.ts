@@ -61,7 +61,7 @@ export function createLoadActivities({ db, pool, s3 }: LoadDependencies) {
       const candidate = await findCandidate(db, input);
       const { copyParts, rows } = await readJobRelation(s3, input.manifest, input.relation);
       const done = await loadedPartUris(db, candidate);
-      const progress = { loaded: done.size, total: copyParts.length };
+      const progress = { done: done.size, total: copyParts.length, unit: 'parts' };
       await heartbeating(
         () => ({ ...progress }),
         () =>
@@ -70,7 +70,7 @@ export function createLoadActivities({ db, pool, s3 }: LoadDependencies) {
             input.parallelism ?? DEFAULT_PARALLELISM,
             async (part: CopyPart, signal) => {
               await loadPart({ pool, s3, candidate, part, idleMs: input.idleMs ?? DEFAULT_IDLE_MS, signal });
-              progress.loaded += 1;
+              progress.done += 1;
               Context.current().heartbeat({ ...progress });
             },
           ),
