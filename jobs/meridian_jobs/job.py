@@ -1,0 +1,115 @@
+"""A job from its input document to its manifest. What is special about a job is its SQL; the rest is here."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Callable, Sequence
+
+from pyspark.sql import DataFrame, SparkSession
+
+from .errors import JobError
+from .outputs import Relation, write_relation
+from .quarantine import REASON, write_quarantine
+from .records import InputCounts, count_input, read_storage
+from .references import read_reference
+from .s3 import delete_objects, list_uris, put_object
+from .session import open_session
+from .task import TransformTask, read_task
+from .uploads import abort_all
+
+__all__ = ["Relation", "TransformJob", "run"]
+
+
+class TransformJob:
+    def __init__(self, spark: SparkSession, task: TransformTask) -> None:
+        self.spark = spark
+        self.task = task
+        self._input: InputCounts | None = None
+        self._quarantine_files: list[str] = []
+        self._relations: list[dict[str, Any]] = []
+
+    def read_records(self, longitude: str = "longitude", latitude: str = "latitude") -> DataFrame:
+        """The stored records that have a place, with it as `geom`; also the view `records` for SQL.
+
+        The others go to quarantine with the reason. @raises JobError when storage has not the rows that the document says
+        """
+        storage = read_storage(self.spark, self.task, longitude, latitude)
+        self._input = count_input(storage, self.task)
+        if self._input.faulty > 0:
+            written, self._quarantine_files = write_quarantine(
+                storage.where("fault is not null"), self.task.quarantine_uri
+            )
+            _expect("records in quarantine", self._input.faulty, written)
+        records = storage.where("fault is null").drop("fault")
+        records.createOrReplaceTempView("records")
+        return records
+
+    def read_reference(self, name: str) -> DataFrame:
+        """Named polygons: `name`, `geometry`, `area` (square degrees); also a view of that name for SQL."""
+        reference = read_reference(self.spark, self.task, name)
+        reference.createOrReplaceTempView(f"`{name}`")
+        return reference
+
+    def sql(self, query: str) -> DataFrame:
+        return self.spark.sql(query)
+
+    def write_relation(self, df: DataFrame, relation: Relation) -> None:
+        """Writes Parquet and COPY parts. @raises JobError when a relation with one row a record lost or doubled some"""
+        written = write_relation(df, relation, self.task)
+        if relation.per_record:
+            valid = self._read_input()
+            _expect(f'rows of "{relation.name}"', valid.rows - valid.faulty, written["rows"])
+            _expect(f'added rows of "{relation.name}"', valid.added - valid.faulty_added, written["addedRows"])
+        self._relations.append(written)
+
+    def finish(self) -> None:
+        """Writes the manifest, last: until then the output does not count."""
+        counted = self._read_input()
+        manifest = {
+            "inputRows": counted.rows,
+            "quarantined": {REASON: counted.faulty} if counted.faulty > 0 else {},
+            "quarantineFiles": self._quarantine_files,
+            "relations": self._relations,
+        }
+        body = json.dumps(manifest, indent=1).encode()
+        put_object(self.task.manifest_uri, body, ContentType="application/json", IfNoneMatch="*")
+
+    def _read_input(self) -> InputCounts:
+        if self._input is None:
+            raise JobError("The job has not read its records: call read_records first")
+        return self._input
+
+
+def run(steps: Callable[[TransformJob], None], argv: Sequence[str]) -> None:
+    """Runs a job's steps between its document and its manifest. Idempotent by the document's `outputUri`: with a manifest
+    there, the work is done; what an earlier attempt left without one is cleared away.
+
+    @param argv - the script's name and the URI of its TransformInput document
+    """
+    if len(argv) != 2:
+        raise JobError(f"Expected one argument, the s3:// URI of the input document; found {len(argv) - 1}: {list(argv[1:])}")
+    task = read_task(argv[1])
+    leftovers = list(list_uris(task.output_uri))
+    if task.manifest_uri in leftovers:
+        print(f"{task.manifest_uri} is there already: nothing to do")
+        return
+    delete_objects([*leftovers, *list_uris(task.quarantine_uri)])
+    abort_all(task.output_uri)
+
+    is_own_session = SparkSession.getActiveSession() is None
+    spark = open_session(task.cycle_id, task.row_count)
+    try:
+        job = TransformJob(spark, task)
+        steps(job)
+        job.finish()
+    except BaseException:
+        abort_all(task.output_uri)
+        raise
+    finally:
+        if is_own_session:
+            spark.stop()
+
+
+def _expect(what: str, expected: int, found: int) -> None:
+    if expected != found:
+        raise JobError(f"Expected {expected} {what} from what was read, but {found} were written: a join lost or doubled rows")

@@ -1,0 +1,97 @@
+"""The document that a job is given: what to read, what to join, where to write. Its one argument is the document's URI."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Mapping
+
+from .errors import JobError
+from .s3 import parse_uri, read_object
+
+
+@dataclass(frozen=True)
+class InputFile:
+    uri: str
+    row_count: int
+    added: bool
+
+
+@dataclass(frozen=True)
+class TransformTask:
+    """`TransformInput` of domain/documents.ts."""
+
+    cycle_id: str
+    generation: int
+    files: tuple[InputFile, ...]
+    row_count: int
+    added_row_count: int
+    references: Mapping[str, str]
+    output_uri: str
+    quarantine_uri: str
+
+    @property
+    def manifest_uri(self) -> str:
+        return f"{self.output_uri}_manifest.json"
+
+
+def read_task(uri: str) -> TransformTask:
+    """@raises JobError with every fault of the document at once"""
+    try:
+        document = json.loads(read_object(uri))
+    except Exception as error:
+        raise JobError(f"The job's input document {uri} cannot be read: {error}") from error
+    return parse_task(document, uri)
+
+
+def parse_task(document: Any, uri: str) -> TransformTask:
+    faults: list[str] = []
+
+    def take(source: Any, key: str, kind: type, path: str = "") -> Any:
+        value = source.get(key) if isinstance(source, dict) else None
+        # bool is an int to Python, never to JSON.
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            faults.append(f"{path}{key}: expected {kind.__name__}, found {json.dumps(value)[:80]}")
+            return kind()
+        return value
+
+    def take_uri(source: Any, key: str, path: str = "", folder: bool = False) -> str:
+        value = take(source, key, str, path)
+        try:
+            parse_uri(value)
+            if folder and not value.endswith("/"):
+                faults.append(f'{path}{key}: expected a URI that ends in "/", found {value}')
+        except ValueError as error:
+            faults.append(f"{path}{key}: {error}")
+        return value
+
+    files = tuple(
+        InputFile(
+            take_uri(each, "uri", f"files[{index}]."),
+            take(each, "rowCount", int, f"files[{index}]."),
+            take(each, "added", bool, f"files[{index}]."),
+        )
+        for index, each in enumerate(take(document, "files", list))
+    )
+    references = take(document, "references", dict)
+    task = TransformTask(
+        cycle_id=take(document, "cycleId", str),
+        generation=take(take(document, "cycle", dict), "generation", int, "cycle."),
+        files=files,
+        row_count=take(document, "rowCount", int),
+        added_row_count=take(document, "addedRowCount", int),
+        references={name: take_uri(references, name, "references.") for name in references},
+        output_uri=take_uri(document, "outputUri", folder=True),
+        quarantine_uri=take_uri(document, "quarantineUri", folder=True),
+    )
+    listed = sum(file.row_count for file in files)
+    if listed != task.row_count:
+        faults.append(f"rowCount: expected {listed}, the sum over files, found {task.row_count}")
+    listed_added = sum(file.row_count for file in files if file.added)
+    if listed_added != task.added_row_count:
+        faults.append(f"addedRowCount: expected {listed_added}, the sum over added files, found {task.added_row_count}")
+    if len({file.uri for file in files}) != len(files):
+        faults.append("files: the same file is listed twice")
+    if faults:
+        raise JobError(f"The job's input document {uri} has {len(faults)} fault(s): {'; '.join(faults)}")
+    return task
