@@ -26,7 +26,7 @@ export interface TestDatabase extends OpenDatabase {
   readonly config: ClientConfig & PoolConfig;
   /** As the superuser, for what a test does from outside. */
   readonly adminConfig: ClientConfig & PoolConfig;
-  /** Drops the database; ends the server too when this file started it. */
+  /** Drops the database, and ends the server when it was started for it alone. */
   stop(): Promise<void>;
 }
 
@@ -81,11 +81,16 @@ export async function startTestServer(): Promise<TestServer> {
   };
 }
 
-/** Clones the template for a test file; starts a server of its own where the run has none. */
-export async function createTestDatabase(): Promise<TestDatabase> {
+/** The server of this run, or one of the test file's own where the run has none. */
+export async function testServer(): Promise<TestServer> {
   const shared = process.env[SHARED_SERVER];
-  const server = shared === undefined ? await startTestServer() : undefined;
-  const address = server?.address ?? shared ?? '';
+  return shared === undefined ? await startTestServer() : { address: shared, stop: async () => undefined };
+}
+
+/** Clones the template. Without a server it takes `testServer`, and ends that with the database. */
+export async function createTestDatabase(given?: TestServer): Promise<TestDatabase> {
+  const server = given ?? (await testServer());
+  const { address } = server;
   const name = `test_${randomBytes(6).toString('hex')}`;
   await asAdmin(address, 'postgres', `create database ${name} template ${TEMPLATE} owner meridian`);
   const config = configOf(address, name, 'meridian');
@@ -97,7 +102,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     async stop() {
       await opened.close();
       await asAdmin(address, 'postgres', `drop database ${name} with (force)`);
-      await server?.stop();
+      if (given === undefined) await server.stop();
     },
   };
 }
