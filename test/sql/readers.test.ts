@@ -1,0 +1,250 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, type ClientConfig } from 'pg';
+import { FailureType } from '../../domain/failure-type';
+import type { PipelineSpec } from '../../domain/pipeline-spec';
+import { openDatabase } from '../../sql/database';
+import { createTestDatabase, type TestDatabase, testServer, type TestServer } from '../support/postgres';
+import { activityEnvironment, createActivities, loadNight, type LoadedNight, nightEnding, promoteNight, run, spec, type TestActivities } from './fixture';
+import { type ObjectStore, startObjectStore } from './object-store';
+
+let server: TestServer;
+let test: TestDatabase;
+let store: ObjectStore;
+let activities: TestActivities;
+let day = 0;
+const clients: Client[] = [];
+
+beforeAll(async () => {
+  [server, store] = await Promise.all([testServer(), startObjectStore()]);
+});
+beforeEach(async () => {
+  day = 0;
+  test = await createTestDatabase(server);
+  activities = createActivities(test, store.s3);
+  await promoteNight(activities, await nextNight());
+});
+afterEach(async () => {
+  await Promise.all(clients.splice(0).map((client) => client.end()));
+  await test.stop();
+});
+afterAll(async () => {
+  await Promise.all([server.stop(), store.stop()]);
+});
+
+/** Each night has a number of rows of its own: a reader knows by it what it ought to see. */
+const nextNight = () => {
+  day += 1;
+  return loadNight(test, activities, store.s3, nightEnding(day), { night: `${day}`, rows: 100 + day });
+};
+const withPatience = (snapshotWaitMinutes: number): PipelineSpec => ({ ...spec, promotion: { ...spec.promotion, snapshotWaitMinutes } });
+const promotionOf = (night: LoadedNight, of: PipelineSpec = spec) => ({ cycle: night.cycle, versions: night.versions, epoch: night.epoch, spec: of, metadata: {} });
+
+async function connect(config: ClientConfig = test.config): Promise<Client> {
+  const client = new Client(config);
+  clients.push(client);
+  await client.connect();
+  return client;
+}
+
+/** One statement over both views, in either order. */
+const BOTH_VIEWS = [
+  `select (select count(*)::int from vw_places) as places, (select min(night) from vw_places) as first, (select max(night) from vw_places) as last,
+          (select records::int from vw_totals) as records`,
+  `select (select records::int from vw_totals) as records, (select max(night) from vw_places) as last, (select min(night) from vw_places) as first,
+          (select count(*)::int from vw_places) as places`,
+];
+interface Seen {
+  readonly places: number;
+  readonly first: string | null;
+  readonly last: string | null;
+  readonly records: number | null;
+}
+interface Tally {
+  reads: number;
+  failed: number;
+  empty: number;
+  mixed: number;
+  readonly nights: Set<string>;
+}
+
+/** Reads until told to stop; `repeatable` readers take their snapshot first, and look at the views a little later. */
+async function readOn(tally: Tally, stop: AbortSignal, isolation: 'read committed' | 'repeatable read'): Promise<void> {
+  const client = await connect();
+  for (let n = 0; !stop.aborted; n += 1) {
+    try {
+      await client.query(`begin isolation level ${isolation}`);
+      await client.query('select 1');
+      await sleep(Math.random() * 40);
+      const { rows } = await client.query<Seen>(BOTH_VIEWS[n % 2] ?? '');
+      await client.query('commit');
+      count(tally, rows[0]);
+    } catch {
+      tally.failed += 1;
+      await client.query('rollback');
+    }
+  }
+}
+
+function count(tally: Tally, seen: Seen | undefined): void {
+  tally.reads += 1;
+  if (seen === undefined || seen.places === 0 || seen.records === null || seen.last === null) tally.empty += 1;
+  else if (seen.first !== seen.last || seen.places !== seen.records || seen.places !== 100 + Number(seen.last)) tally.mixed += 1;
+  else tally.nights.add(seen.last);
+}
+
+describe('readers during promotions', () => {
+  it('see one whole version each: none empty, failed or mixed, REPEATABLE READ included (S0.10, I3, X2)', async () => {
+    const tally: Tally = { reads: 0, failed: 0, empty: 0, mixed: 0, nights: new Set() };
+    const stop = new AbortController();
+    const readers = (['read committed', 'repeatable read'] as const).flatMap((isolation) =>
+      Array.from({ length: 4 }, () => readOn(tally, stop.signal, isolation)),
+    );
+
+    for (let n = 0; n < 8; n += 1) {
+      const night = await nextNight();
+      expect(await run(activities.awaitSnapshots, promotionOf(night))).toMatchObject({ outcome: 'clear' });
+      await run(activities.vacuumCandidates, promotionOf(night));
+      await promoteNight(activities, night);
+      await run(activities.retireVersions, { spec });
+    }
+    stop.abort();
+    await Promise.all(readers);
+
+    expect(tally).toMatchObject({ failed: 0, empty: 0, mixed: 0 });
+    expect(tally.reads).toBeGreaterThan(50);
+    expect(tally.nights.size).toBeGreaterThan(3);
+  });
+
+  it('with an older snapshot would find the view empty if nobody waited for them, and do not since somebody does', async () => {
+    const reader = await connect();
+    const older = async () => {
+      await reader.query('begin isolation level repeatable read');
+      await reader.query('select 1');
+    };
+    const placesSeen = async () => (await reader.query<{ n: number }>('select count(*)::int as n from vw_places')).rows[0]?.n;
+
+    await older();
+    const unsafe = await nextNight();
+    await promoteNight(activities, unsafe);
+    const withoutWait = await placesSeen();
+    await reader.query('commit');
+
+    await older();
+    const night = await nextNight();
+    let waited = false;
+    const waiting = run(activities.awaitSnapshots, promotionOf(night)).then((result) => {
+      waited = true;
+      return result;
+    });
+    await sleep(300);
+    const waitedTooShort = waited;
+    const withWait = await placesSeen();
+    await reader.query('commit');
+    const result = await waiting;
+    await promoteNight(activities, night);
+
+    expect(withoutWait).toBe(0);
+    expect(withWait).toBe(102);
+    expect([waitedTooShort, result.outcome]).toEqual([false, 'clear']);
+    expect(await placesSeen()).toBe(103);
+  });
+
+  it('of one view are served while another view is locked against the promotion (X2)', async () => {
+    const night = await nextNight();
+    const holder = await connect();
+    await holder.query('begin; select * from vw_totals');
+    const reader = await connect();
+    await reader.query(`set statement_timeout = '5s'`);
+    const promoting = run(activities.promote, promotionOf(night, { ...spec, promotion: { ...spec.promotion, swapWaitMinutes: 0.03 } }));
+    let blocked = false;
+    void promoting.then(() => (blocked = true));
+
+    const reads: unknown[] = [];
+    while (!blocked) reads.push((await reader.query('select count(*)::int as n from vw_places')).rows[0]);
+
+    expect(await promoting).toMatchObject({ outcome: 'blocked' });
+    expect(reads.length).toBeGreaterThan(3);
+    expect(new Set(reads.map((row) => JSON.stringify(row)))).toEqual(new Set(['{"n":101}']));
+  });
+});
+
+describe('the snapshot wait', () => {
+  it('ends blocked, naming who holds the snapshot and never what they asked', async () => {
+    const night = await nextNight();
+    const reader = await connect({ ...test.config, application_name: 'nightly-report' });
+    await reader.query(`begin isolation level repeatable read; select 'a secret'`);
+
+    const result = await run(activities.awaitSnapshots, promotionOf(night, withPatience(0.01)));
+
+    expect(result).toMatchObject({
+      outcome: 'blocked',
+      blockedBy: [expect.stringMatching(/^pid \d+ \(role meridian, application "nightly-report", in transaction since /)],
+    });
+    expect(JSON.stringify(result)).not.toContain('secret');
+  });
+
+  it('does not wait for snapshots that were taken after it began, nor for transactions without one', async () => {
+    const night = await nextNight();
+    const [older, idle] = [await connect(), await connect()];
+    await older.query('begin isolation level repeatable read; select 1');
+    await idle.query('begin; select 1');
+    const environment = activityEnvironment();
+    const seen = new Promise<void>((resolve) => environment.on('heartbeat', () => resolve()));
+    const waiting = run(activities.awaitSnapshots, promotionOf(night), environment);
+    await seen;
+    const newer = await connect();
+    await newer.query('begin isolation level repeatable read; select 1');
+
+    await older.query('commit');
+
+    expect(await waiting).toMatchObject({ outcome: 'clear' });
+  });
+
+  it('goes on with the same transactions when its activity is tried again', async () => {
+    const night = await nextNight();
+    const older = await connect();
+    await older.query('begin isolation level repeatable read; select 1');
+    const first = activityEnvironment();
+    const details = new Promise<unknown>((resolve) => first.on('heartbeat', (beat: unknown) => resolve(beat)));
+    const lost = run(activities.awaitSnapshots, promotionOf(night), first).catch((error: Error) => error.name);
+    const heartbeatDetails = await details;
+    first.cancel();
+    const newer = await connect();
+    await newer.query('begin isolation level repeatable read; select 1');
+
+    const retried = run(activities.awaitSnapshots, promotionOf(night), activityEnvironment({ heartbeatDetails }));
+    await older.query('commit');
+
+    expect(await lost).toBe('CancelledFailure');
+    expect(await retried).toMatchObject({ outcome: 'clear' });
+  });
+
+  it('does not wait for transactions of other databases', async () => {
+    const night = await nextNight();
+    const elsewhere = await connect({ ...test.config, database: 'postgres' });
+    await elsewhere.query('begin isolation level repeatable read; select txid_current()');
+
+    expect(await run(activities.awaitSnapshots, promotionOf(night, withPatience(0.02)))).toMatchObject({ outcome: 'clear' });
+  });
+
+  it('refuses a role that is not shown the transactions of others', async () => {
+    const night = await nextNight();
+    const blind = openDatabase({ ...test.config, user: 'meridian_reader' });
+
+    await expect(run(createActivities({ ...test, ...blind }, store.s3).awaitSnapshots, promotionOf(night))).rejects.toMatchObject({
+      type: FailureType.DatabasePrivilegeMissing,
+      nonRetryable: true,
+    });
+    await blind.close();
+  });
+
+  it('lets the vacuum after it mark every page as visible to all', async () => {
+    const night = await nextNight();
+    await run(activities.awaitSnapshots, promotionOf(night));
+
+    await run(activities.vacuumCandidates, promotionOf(night));
+
+    const { rows } = await test.pool.query(`select relname, relallvisible = relpages as whole, relpages > 0 as any from pg_class where relname = 'places_v2'`);
+    expect(rows).toEqual([{ relname: 'places_v2', whole: true, any: true }]);
+  });
+});
