@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import * as attributes from '../../workflows/search-attributes';
+import { JARS } from '../../infra/local/toolchain/jars';
+import { SEARCH_ATTRIBUTES } from '../../domain/search-attribute-names';
 
 interface Service {
   readonly image: string;
@@ -10,6 +11,7 @@ interface Service {
   readonly environment?: Readonly<Record<string, string>>;
   readonly volumes?: readonly string[];
   readonly healthcheck?: { readonly test: readonly string[] };
+  readonly command?: readonly string[];
   readonly entrypoint?: readonly string[];
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
 }
@@ -73,16 +75,30 @@ describe('docker-compose.temporal.yml', () => {
   });
 
   test('the namespace gets every search attribute that the workflow sets', () => {
-    const entrypoint = compose.services['temporal-attributes']?.entrypoint ?? [];
-    const created = entrypoint.filter((word) => word.startsWith('--name=')).map((word) => word.slice('--name='.length));
-    const types = entrypoint
-      .filter((word) => word.startsWith('--type='))
-      .map((word) => word.slice('--type='.length).toUpperCase());
-    const own = Object.values(attributes).filter(({ name }) => name.startsWith('Meridian'));
+    const words = compose.services['temporal-attributes']?.entrypoint ?? [];
+    const valuesOf = (option: string) =>
+      words.filter((word) => word.startsWith(option)).map((word) => word.slice(option.length));
 
-    expect(created.map((name, index) => `${name} ${types[index]}`).sort()).toEqual(
-      own.map(({ name, type }) => `${name} ${type}`).sort(),
+    const types = valuesOf('--type=');
+    const created = Object.fromEntries(valuesOf('--name=').map((name, index) => [name, types[index]]));
+
+    expect(created).toEqual(SEARCH_ATTRIBUTES);
+  });
+
+  test('the database gets the roles and settings of the embedded one', () => {
+    const embedded = read('infra/local/postgres.ts');
+    const roles = [...read('docker-compose.temporal.yml').matchAll(/create role (\w+) login/g)].map(([, role]) => role);
+    const settings = compose.services['postgres']?.command?.filter((word) => word.includes('=')) ?? [];
+
+    expect(roles).toEqual(
+      /const ROLES = \[(.*)\]/
+        .exec(embedded)?.[1]
+        ?.split(', ')
+        .map((role) => role.replace(/'/g, '')),
     );
+    expect(settings).toHaveLength(3);
+    for (const [name, value] of settings.map((setting) => setting.split('=')))
+      expect(embedded).toContain(`${name}: '${value}'`);
   });
 });
 
@@ -103,5 +119,13 @@ describe('Versions of the compose file and of the embedded stack', () => {
 
     expect(bases).toHaveLength(2);
     for (const image of bases) expect(image).toMatch(/:\d+\.\d+\.\d+/);
+  });
+
+  test('its image has the jars of the embedded stack', () => {
+    const copied = [...dockerfile.matchAll(/^ +(\S+:\S+:[^\s;]+);? \\$/gm)].map(([, coordinates]) => coordinates);
+
+    expect(copied.sort()).toEqual(
+      JARS.map(({ groupId, artifactId, version }) => `${groupId}:${artifactId}:${version}`).sort(),
+    );
   });
 });
