@@ -7,6 +7,16 @@ import { Construct } from 'constructs';
 /** Spark 3.5, Scala 2.12: what the jobs' Sedona and Deequ are built for. */
 const RELEASE = 'emr-7.10.0';
 
+const PYTHON = '/usr/bin/python3.11';
+const SPARK_DEFAULTS = {
+  'spark.sql.extensions': 'org.apache.sedona.sql.SedonaSqlExtensions',
+  'spark.serializer': 'org.apache.spark.serializer.KryoSerializer',
+  'spark.kryo.registrator': 'org.apache.sedona.core.serde.SedonaKryoRegistrator',
+  'spark.emr-serverless.driverEnv.PYSPARK_PYTHON': PYTHON,
+  'spark.emr-serverless.driverEnv.PYSPARK_DRIVER_PYTHON': PYTHON,
+  'spark.executorEnv.PYSPARK_PYTHON': PYTHON,
+};
+
 /**
  * The EMR Serverless application that runs the Sedona jobs, and the repository of its image (S0.4, S0.5). Nothing runs, and
  * nothing is paid, while no job does.
@@ -61,6 +71,12 @@ export class SparkApplication extends Construct {
       imageConfiguration: Fn.conditionIf(
         hasImage.logicalId,
         { ImageUri: this.repository.repositoryUriForTag(imageTag.valueAsString) },
+        Token.asString({ Ref: 'AWS::NoValue' }),
+      ),
+      // As jobs/Dockerfile lays the image out.
+      runtimeConfiguration: Fn.conditionIf(
+        hasImage.logicalId,
+        [{ Classification: 'spark-defaults', Properties: SPARK_DEFAULTS }],
         Token.asString({ Ref: 'AWS::NoValue' }),
       ),
     });

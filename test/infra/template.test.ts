@@ -7,6 +7,7 @@ import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { QUALITY_STEPS, rulesetName, rulesetText } from '../../domain/ruleset';
 import { STACK_OUTPUTS } from '../../domain/stack-outputs';
 import { MeridianStack } from '../../infra/aws/meridian-stack';
+import { JARS } from '../../infra/local/toolchain/jars';
 import { pipelines } from '../../pipelines';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
 
@@ -239,6 +240,36 @@ describe('The CloudFormation template: engines and catalog', () => {
     template.hasResourceProperties('AWS::EMRServerless::Application', {
       ImageConfiguration: { 'Fn::If': [Match.anyValue(), { ImageUri: Match.anyValue() }, { Ref: 'AWS::NoValue' }] },
     });
+  });
+
+  test('S0.3 S0.5 with its image, Spark has Sedona by the same settings as the local double, and the Python that the image has', () => {
+    const [application] = resources('AWS::EMRServerless::Application');
+    const { 'Fn::If': branches } = application?.Properties['RuntimeConfiguration'] as { 'Fn::If': readonly unknown[] };
+    const [{ Properties: defaults }] = branches[1] as [{ Properties: Record<string, string> }];
+    const double = readFileSync(join(__dirname, '../../infra/local/aws/meridian_aws/spark_submit.py'), 'utf8');
+    const image = readFileSync(join(__dirname, '../../jobs/Dockerfile'), 'utf8');
+
+    for (const name of ['spark.sql.extensions', 'spark.serializer', 'spark.kryo.registrator']) {
+      expect(double).toContain(`"${name}": "${defaults[name]}"`);
+    }
+    expect(defaults['spark.executorEnv.PYSPARK_PYTHON']).toBe('/usr/bin/python3.11');
+    expect(image).toContain('dnf install -y python3.11 ');
+    expect(branches[2]).toEqual({ Ref: 'AWS::NoValue' });
+  });
+
+  test('S0.5 the image’s libraries are of the versions that the local stack runs', () => {
+    const image = readFileSync(join(__dirname, '../../jobs/Dockerfile'), 'utf8');
+    const local = readFileSync(join(__dirname, '../../infra/local/aws/requirements.txt'), 'utf8').split('\n');
+    const installed = /pip install --no-cache-dir (.*)$/m.exec(image)?.[1]?.split(' ') ?? [];
+    const jars = [...image.matchAll(/^ +(\S+:\S+:[^\s;]+);? \\$/gm)].map(([, coordinates]) => coordinates);
+
+    expect(installed.length).toBeGreaterThan(0);
+    expect(installed.filter((pin) => !local.includes(pin))).toEqual([]);
+    expect(jars).toEqual(
+      JARS.filter(({ artifactId }) => /sedona|geotools/.test(artifactId)).map(
+        ({ groupId, artifactId, version }) => `${groupId}:${artifactId}:${version}`,
+      ),
+    );
   });
 
   test('S2.10 stored records are catalogued with their types and lineage, by event date', () => {
