@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { JARS } from '../../infra/local/toolchain/jars';
@@ -86,7 +86,10 @@ describe('docker-compose.temporal.yml', () => {
   });
 
   test('the database gets the roles and settings of the embedded one', () => {
-    const embedded = read('infra/local/postgres.ts');
+    const embedded = readdirSync(join(root, 'infra/local'))
+      .filter((name) => /^postgres.*\.ts$/.test(name))
+      .map((name) => read(`infra/local/${name}`))
+      .join('');
     const roles = [...read('docker-compose.temporal.yml').matchAll(/create role (\w+) login/g)].map(([, role]) => role);
     const settings = compose.services['postgres']?.command?.filter((word) => word.includes('=')) ?? [];
 
