@@ -14,7 +14,7 @@ interface Jar {
   readonly sha256: string;
 }
 
-/** What AWS's Spark and Glue images carry, and ours adds: the same pins as `infra/aws/images`. */
+/** What AWS's Spark and Glue images carry, and ours adds: the same pins as `jobs/Dockerfile`. */
 export const JARS: readonly Jar[] = [
   { groupId: 'org.apache.sedona', artifactId: 'sedona-spark-shaded-3.5_2.12', version: '1.8.1', sha256: 'a83cf61d778b3a6908e2948d2aec216caabd02c474a4d9653b049903fec965d7' },
   { groupId: 'org.datasyslab', artifactId: 'geotools-wrapper', version: '1.8.1-33.1', sha256: 'd6b4cef01a171fd8278c224e5f0110fdcbb344b2db04dbebba2e5f4b0ed7bad5' },
