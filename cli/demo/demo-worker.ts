@@ -26,9 +26,12 @@ export async function startWorker(home: string, env: NodeJS.ProcessEnv): Promise
 
 /**
  * Never resolves; rejects with the end of its log once the worker is gone.
- * @param signal - ends the watch
+ * @param signal - ends the watch, which then never settles
  */
 export async function watchWorker(home: string, signal: AbortSignal): Promise<never> {
-  while (findProcess(home, WORKER) !== undefined) await sleep(WATCH_MS, undefined, { signal });
+  while (findProcess(home, WORKER) !== undefined) {
+    await sleep(WATCH_MS, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return await new Promise<never>(() => undefined);
+  }
   throw new Error(`The worker ended while a cycle ran. End of its log (${logFile(home, WORKER)}):\n${tailOfLog(home, WORKER)}`);
 }

@@ -36,7 +36,7 @@ export async function runNight(input: NightInput): Promise<NightSummary> {
   output.note(`  ✔ deliver   ${night.objects.length} objects, ${(bytes / 1_048_576).toFixed(1)} MiB`);
   const readers = startReaders(input.readerEnv);
   try {
-    const report = await Promise.race([runCycle(input, () => readers.hurry()), input.workerLost]);
+    const report = await runCycle(input, () => readers.hurry());
     const { summary, faults } = await readers.finish(windowOf(report, 'promote'));
     for (const fault of faults) output.note(`  readers: ${fault}`);
     return summariseNight(report, await servedRows(input.pool, spec), summary);
@@ -45,10 +45,10 @@ export async function runNight(input: NightInput): Promise<NightSummary> {
   }
 }
 
-/** Starts the night's cycle as the CLI would, and follows it. */
-async function runCycle({ night, spec, taskQueue, temporal, output }: NightInput, onLoad: () => void): Promise<CycleReport> {
+/** Starts the night's cycle as the CLI would, and follows it; a cycle without a worker is terminated, since it would never end. */
+async function runCycle({ night, spec, taskQueue, temporal, workerLost, output }: NightInput, onLoad: () => void): Promise<CycleReport> {
   const workflowId = cycleWorkflowId(spec.name, night.intervalEnd);
-  await temporal.workflow.start('etlCycle', {
+  const handle = await temporal.workflow.start('etlCycle', {
     workflowId,
     taskQueue,
     args: [{ pipeline: spec.name, intervalEnd: night.intervalEnd }],
@@ -56,13 +56,24 @@ async function runCycle({ night, spec, taskQueue, temporal, output }: NightInput
     workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
     staticSummary: `${spec.name} until ${night.intervalEnd} (demo)`,
   });
-  return await followCycle(temporal, workflowId, {
+  const lost = workerLost.catch(async (error: unknown) => {
+    await handle.terminate('the demo lost its worker');
+    throw error;
+  });
+  const followed = followCycle(temporal, workflowId, {
     stage: (row: StageProgress) => {
       if (row.stage === 'load' && row.state === 'running') onLoad();
       output.note(`  ${stageLine(row)}`);
     },
     advance: (stage, done, total, unit) => output.advance(stage, done, total, unit),
   });
+  try {
+    return await Promise.race([followed, lost]);
+  } finally {
+    // The connection is closed behind it: no poll may be left.
+    await followed.catch(() => undefined);
+    lost.catch(() => undefined);
+  }
 }
 
 /** What the views really serve now, by relation; views that do not exist serve nothing. */
