@@ -26,7 +26,6 @@ Record = dict[str, Any]
 TERMINAL = ("SUCCESS", "FAILED", "CANCELLED")
 _DEFAULT_CANCEL_GRACE_SECONDS = 2.0
 _QUEUE_TIMEOUT_MINUTES = 360
-_DEFAULT_TIMEOUT_MINUTES = 720
 _STATE_DETAILS_LENGTH = 256
 
 
@@ -127,7 +126,7 @@ class RunStore:
 
     def _advance(self, run: Record, state: str, details: str) -> None:
         with self.lock:
-            if self._closing or run["state"] == "CANCELLING":
+            if self._is_ending(run):
                 raise RunCancelled
             self._transit(run, state, details)
 
@@ -159,16 +158,19 @@ class RunStore:
         until = time.monotonic() + 60 * scheduler.get("queueTimeoutMinutes", _QUEUE_TIMEOUT_MINUTES)
         with self._wake:
             while len(self._occupied) >= self._settings.spark_concurrency or not self._is_next(run):
-                if self._closing or run["state"] == "CANCELLING":
+                if self._is_ending(run):
                     raise RunCancelled
                 if run["state"] == "SUBMITTED":
                     self._transit(run, "QUEUED", "Job run is queued: the application's job run concurrency is fully occupied")
                 if not self._wake.wait(max(0.0, until - time.monotonic())):
                     self._transit(run, "FAILED", "Job run exceeded the queue timeout of the application")
                     raise RunCancelled
-            if self._closing or run["state"] == "CANCELLING":
+            if self._is_ending(run):
                 raise RunCancelled
             self._occupied.add(run["jobRunId"])
+
+    def _is_ending(self, run: Record) -> bool:
+        return self._closing or run["state"] == "CANCELLING" or run["state"] in TERMINAL
 
     def _is_next(self, run: Record) -> bool:
         waiting = [other for other in self.runs.values()

@@ -83,6 +83,8 @@ def install(settings: Settings) -> tuple[EmrServerless, GlueDataQuality]:
     handlers["glue"] = glue_with_quality
     resource_handlers["AWS::EMRServerless::Application"] = application_handlers(emr)
     resource_handlers["AWS::Glue::DataQualityRuleset"] = ruleset_handlers(quality)
+    # It reports each of some sixty files at every snapshot.
+    logging.getLogger("persistence").setLevel(logging.WARNING)
     app.app = _with_lifecycle(asgi, emr, quality, settings, collect_state, save_state)
     return emr, quality
 

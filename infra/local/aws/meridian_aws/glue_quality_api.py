@@ -217,7 +217,19 @@ def _check_dqdl(text: str) -> None:
 
 def _rules(text: str) -> list[str]:
     match = _RULES.search(text)
-    return [rule for rule in match.group(1).split(",") if rule.strip()] if match else []
+    rules, depth, quoted, start = [], 0, False, 0
+    body = match.group(1) if match else ""
+    for at, char in enumerate(body + ","):
+        if char == '"' and body[at - 1:at] != "\\":
+            quoted = not quoted
+        elif not quoted and char in "([":
+            depth += 1
+        elif not quoted and char in ")]":
+            depth -= 1
+        elif not quoted and depth == 0 and char == ",":
+            rules.append(body[start:at].strip())
+            start = at + 1
+    return [rule for rule in rules if rule]
 
 
 def _page(member: str, items: list[Record], params: dict[str, Any]) -> Record:

@@ -31,8 +31,9 @@ class Settings:
 
     @property
     def endpoint(self) -> str:
-        """Where this emulator answers; an IP address, so that S3 clients use path style by themselves."""
-        return f"http://{self.host}:{self.port}"
+        """Where this emulator answers its own jobs; an IP address, so that S3 clients use path style by themselves."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
+        return f"http://{host}:{self.port}"
 
     def spark_jars(self) -> list[str]:
         """The jars that AWS's images carry, sorted: a class archive is only valid for one class path order."""
