@@ -10,8 +10,9 @@ export function downCommand(): Command {
     .option('--json', 'one JSON document on stdout')
     .action(async (options: { readonly purge?: boolean; readonly json?: boolean }) => {
       const home = stackHome();
-      const stopped = await stopStack({ home, purge: options.purge === true });
+      const output = createOutput(options);
+      const stopped = await stopStack({ home, purge: options.purge === true, progress: output });
       const text = stopped.length === 0 ? 'Nothing was running' : `Stopped ${stopped.join(', ')}`;
-      createOutput(options).result({ stopped, purged: options.purge === true }, `${text}${options.purge === true ? `; removed ${home}` : ''}`);
+      output.result({ stopped, purged: options.purge === true }, `${text}${options.purge === true ? `; removed ${home}` : ''}`);
     });
 }

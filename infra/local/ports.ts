@@ -35,7 +35,7 @@ export async function claimable(port: number, what: string, variable: string): P
     if (code !== 'EADDRINUSE' && code !== 'EACCES') throw error;
     const reason = code === 'EACCES' ? 'may not be opened by this user' : `is in use by ${holderOf(port) ?? 'another process'}`;
     throw new StackError(
-      `Port ${port} of ${HOST}, wanted for ${what}, ${reason}. Stop that process, or choose another port: ${variable}=${port + 100} meridian up`,
+      `Port ${port} of ${HOST}, wanted for ${what}, ${reason}. Stop that process, or choose another port: ${variable}=${port < 65_000 ? port + 100 : port - 100} npx meridian up`,
     );
   }
 }

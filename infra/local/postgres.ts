@@ -1,11 +1,9 @@
-import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
+import { ensureCluster } from './postgres-cluster';
+import { ensurePasswords, type Passwords, ROLES } from './postgres-passwords';
 import { findProcess, type ProcessRecord, startProcess, waitUntilReady } from './processes';
-import { StackError } from './stack-error';
-import { run } from './toolchain/command';
-import { unprivilegedAccount } from './unprivileged-account';
+import type { Found } from './toolchain/tool';
 
 const HOST = '127.0.0.1';
 const DATABASE = 'meridian';
@@ -13,11 +11,9 @@ export const POSTGRES = 'postgres';
 
 export interface PostgresOptions {
   readonly home: string;
-  /** Folder with `initdb` and `postgres`. */
-  readonly bin: string;
+  /** Its `path` is the folder with `initdb` and `postgres`. */
+  readonly server: Found;
   readonly port: number;
-  /** For servers whose data nobody will want back. */
-  readonly disposable?: boolean;
 }
 
 /** What a client needs, by the names that libpq reads. */
@@ -29,78 +25,51 @@ export interface PostgresEnv {
   readonly PGPASSWORD: string;
 }
 
-/** The product's role owns the database; readers get what is granted to them. */
-const ROLES = ['meridian', 'meridian_reader'] as const;
+/** Small enough for a laptop, large enough that a load is not one checkpoint after the other. */
+const SETTINGS = {
+  listen_addresses: HOST,
+  unix_socket_directories: '', // loopback by password is the only way in
+  shared_buffers: '256MB',
+  maintenance_work_mem: '256MB',
+  max_wal_size: '2GB',
+  max_connections: '100',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+} as const;
 
 /**
- * A private cluster in `<home>/postgres` on loopback, with PostGIS and the two roles; started where it does not run.
- * Safe to run twice: an existing cluster keeps its data and its password.
+ * A private cluster of `home` on loopback, with PostGIS and the two roles; started where it does not run.
+ * Safe to run twice: an existing cluster keeps its data and its passwords.
+ * @throws StackError with the end of the server's log
  */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresEnv> {
   const { home, port } = options;
   const passwords = ensurePasswords(home);
-  const running = findProcess(home, POSTGRES);
-  const record = running ?? (await launch(options, passwords));
+  const record = findProcess(home, POSTGRES) ?? (await launch(options, passwords));
   const actualPort = Number(record.settings['port'] ?? port);
   const superuser = { host: HOST, port: actualPort, user: 'postgres', password: passwords.postgres, database: 'postgres' };
   await waitUntilReady(home, record, () => answers(superuser), 60_000);
-  if (running === undefined) await prepare(superuser, passwords);
+  // Also on one that runs: whoever started it may have been interrupted here.
+  await prepare(superuser, passwords);
   return { PGHOST: HOST, PGPORT: String(actualPort), PGDATABASE: DATABASE, PGUSER: 'meridian', PGPASSWORD: passwords.meridian };
 }
 
-type Passwords = Readonly<Record<'postgres' | (typeof ROLES)[number], string>>;
-
-/** The reader's password, for the line that a person pastes. */
-export function readerPassword(home: string): string {
-  return ensurePasswords(home).meridian_reader;
-}
-
-async function launch({ home, bin, port, disposable = false }: PostgresOptions, passwords: Passwords): Promise<ProcessRecord> {
-  const account = unprivilegedAccount();
-  const folder = join(home, 'postgres');
-  const data = join(folder, 'data');
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (account !== undefined) chownSync(folder, account.uid, account.gid);
-  const as = account === undefined ? {} : { account };
-  if (!existsSync(join(data, 'PG_VERSION'))) {
-    const passwordFile = join(folder, 'initdb.password');
-    writeFileSync(passwordFile, passwords.postgres, { mode: 0o600 });
-    if (account !== undefined) chownSync(passwordFile, account.uid, account.gid);
-    try {
-      await run(
-        join(bin, 'initdb'),
-        ['-D', data, '-U', 'postgres', '-A', 'scram-sha-256', `--pwfile=${passwordFile}`, '-E', 'UTF8', '--locale=C.UTF-8', ...(disposable ? ['--no-sync'] : [])],
-        { cwd: folder, timeoutMs: 120_000, ...as },
-      );
-    } catch (error) {
-      throw explained(error, home, account !== undefined);
-    } finally {
-      writeFileSync(passwordFile, '');
-    }
-  }
-  const settings = {
-    listen_addresses: HOST,
-    port,
-    unix_socket_directories: '', // loopback by password is the only way in
-    shared_buffers: '256MB',
-    maintenance_work_mem: '256MB',
-    max_wal_size: '2GB',
-    max_connections: 100,
-    ...(disposable ? { fsync: 'off' } : {}),
-  };
+async function launch({ home, server, port }: PostgresOptions, passwords: Passwords): Promise<ProcessRecord> {
+  const { folder, data, account } = await ensureCluster(home, server, passwords.postgres);
+  const settings = { ...SETTINGS, port: String(port) };
   return startProcess(home, {
     name: POSTGRES,
-    command: join(bin, 'postgres'),
+    command: join(server.path, 'postgres'),
     args: ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
-    env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', TZ: 'UTC' },
+    env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', TZ: 'UTC', ...server.env },
     cwd: folder,
     stopSignal: 'SIGINT', // fast shutdown: open transactions are rolled back
     settings: { port },
-    ...as,
+    ...(account === undefined ? {} : { account }),
   });
 }
 
-/** Roles, database and extension; every statement is safe to run again after an interrupted first start. */
+/** Roles, database and extension; every statement is safe to run again. */
 async function prepare(superuser: SuperuserConfig, passwords: Passwords): Promise<void> {
   await withClient(superuser, async (client) => {
     for (const role of ROLES) {
@@ -108,22 +77,12 @@ async function prepare(superuser: SuperuserConfig, passwords: Passwords): Promis
       if (rowCount === 0) await client.query(`create role ${role} login`);
       await client.query(`alter role ${role} password ${client.escapeLiteral(passwords[role])}`);
     }
-    // The snapshot wait before a promotion must see every backend (design section 7.4).
+    // The snapshot wait before a promotion must see every backend.
     await client.query('grant pg_read_all_stats to meridian');
     const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [DATABASE]);
     if (rowCount === 0) await client.query(`create database ${DATABASE} owner meridian`);
   });
   await withClient({ ...superuser, database: DATABASE }, (client) => client.query('create extension if not exists postgis'));
-}
-
-function ensurePasswords(home: string): Passwords {
-  const file = join(home, 'postgres.secrets.json');
-  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as Passwords;
-  mkdirSync(home, { recursive: true });
-  const passwords = Object.fromEntries(['postgres', ...ROLES].map((role) => [role, randomBytes(18).toString('base64url')])) as Passwords;
-  writeFileSync(file, JSON.stringify(passwords), { mode: 0o600 });
-  chmodSync(file, 0o600);
-  return passwords;
 }
 
 interface SuperuserConfig {
@@ -147,13 +106,4 @@ async function withClient<T>(config: SuperuserConfig, use: (client: Client) => P
   } finally {
     await client.end();
   }
-}
-
-/** As root, PostgreSQL runs as another user, who must be able to reach the folder. */
-function explained(error: unknown, home: string, switchedUser: boolean): unknown {
-  if (!switchedUser || !(error instanceof StackError) || !/permission denied|could not access|could not change directory/i.test(error.message)) return error;
-  return new StackError(
-    `PostgreSQL refuses to run as root, and the user that it runs as instead cannot reach ${home}: ` +
-      `let others pass through its parent folders (chmod o+x), or choose another place: MERIDIAN_HOME=/var/tmp/meridian\n${error.message}`,
-  );
 }

@@ -40,6 +40,8 @@ const GRACE_MS = 30_000;
 export async function startProcess(home: string, spec: ProcessSpec): Promise<ProcessRecord> {
   const known = findProcess(home, spec.name);
   if (known !== undefined) return known;
+  // What a dead one left behind would work on, unattended, beside its successor.
+  await endLeftovers(home, spec.name);
   mkdirSync(join(home, 'run'), { recursive: true });
   const log = openLog(home, spec.name);
   try {
@@ -119,13 +121,9 @@ export async function stopProcess(home: string, name: string, graceMs = GRACE_MS
     if (isRunning(record)) signal(-record.pid, 'SIGKILL');
     await waitForEnd([record], 5_000);
   }
-  const leftBehind = processesMarked(MARK, markOf(home, name));
-  for (const process of leftBehind) signal(process.pid, 'SIGTERM');
-  await waitForEnd(leftBehind, 3_000);
-  for (const process of leftBehind.filter(isRunning)) signal(process.pid, 'SIGKILL');
-  await waitForEnd(leftBehind, 5_000);
+  const left = await endLeftovers(home, name);
   rmSync(pidFile(home, name), { force: true });
-  return running || leftBehind.length > 0;
+  return running || left > 0;
 }
 
 /** The last lines of a process's log. */
@@ -140,6 +138,16 @@ export function tailOfLog(home: string, name: string, lines = 15): string {
 /** Where a process's output goes. */
 export function logFile(home: string, name: string): string {
   return join(home, 'logs', `${name}.log`);
+}
+
+/** Ends what still runs of a process that is gone: its children, by the mark that they inherited. */
+async function endLeftovers(home: string, name: string): Promise<number> {
+  const leftovers = processesMarked(MARK, markOf(home, name));
+  for (const { pid } of leftovers) signal(pid, 'SIGTERM');
+  await waitForEnd(leftovers, 3_000);
+  for (const { pid } of leftovers.filter(isRunning)) signal(pid, 'SIGKILL');
+  await waitForEnd(leftovers, 5_000);
+  return leftovers.length;
 }
 
 function openLog(home: string, name: string): number {

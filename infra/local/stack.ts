@@ -1,14 +1,17 @@
-import { rmSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join } from 'node:path';
 import { AWS, startAws } from './aws-process';
+import { withLock } from './lock';
 import { claimable, freePort } from './ports';
-import { POSTGRES, readerPassword, startPostgres } from './postgres';
+import { POSTGRES, startPostgres } from './postgres';
+import { readerPassword } from './postgres-passwords';
 import { findProcess, knownProcesses, stopProcess } from './processes';
-import type { Progress } from './progress';
+import { type Progress, silent } from './progress';
 import { mergeStackEnv, readStackEnv } from './stack-env';
 import { StackError } from './stack-error';
+import { assertStackFolder, removeStackFolder } from './stack-folder';
 import { startTemporal, TEMPORAL } from './temporal';
 import { ensureToolchain } from './toolchain';
+import { cacheFolder, fingerprint } from './toolchain/cache';
 
 /** Where the parts listen on 127.0.0.1. 0 takes a free port. */
 export interface StackPorts {
@@ -41,6 +44,8 @@ const PORT_VARIABLES = {
 } as const;
 /** Stopped in this order: whoever uses another first. */
 const STOP_ORDER = ['worker', AWS, TEMPORAL, POSTGRES];
+/** Longer than the longest start or stop, each of which is bounded itself. */
+const LOCK_WAIT_MS = 4 * 60_000;
 
 /** The ports that the environment chooses, else the usual ones. */
 export function stackPorts(env: NodeJS.ProcessEnv = process.env): StackPorts {
@@ -61,39 +66,61 @@ export function stackPorts(env: NodeJS.ProcessEnv = process.env): StackPorts {
  * @throws StackError when a tool cannot be had, a port is taken, or a part does not come up
  */
 export async function startStack({ home, ports, progress }: StackOptions): Promise<RunningStack> {
+  assertStackFolder(home);
   const tools = await ensureToolchain(['temporal', 'python', 'jars', 'postgres', 'java'], progress);
-  const chosen = await claimPorts(home, ports);
-  const [temporal, postgres, aws] = await Promise.all([
-    startTemporal({ home, executable: tools.temporal.path, port: chosen.temporal, uiPort: chosen.temporalUi }),
-    startPostgres({ home, bin: tools.postgres.path, port: chosen.postgres }),
-    startAws({
-      home,
-      python: tools.python.path,
-      jars: tools.jars.path,
-      port: chosen.aws,
-      ...(tools.java.env['JAVA_HOME'] === undefined ? {} : { javaHome: tools.java.env['JAVA_HOME'] }),
-    }),
-  ]);
-  const env = mergeStackEnv(home, {
-    ...postgres,
-    ...aws,
-    TEMPORAL_ADDRESS: temporal.address,
-    TEMPORAL_NAMESPACE: 'default',
-    MERIDIAN_TEMPORAL_UI: temporal.ui,
-    MERIDIAN_WORK_DIR: resolve(home, 'work'),
-    MERIDIAN_PYTHON: tools.python.path,
+  return await alone(home, progress, async () => {
+    const chosen = await claimPorts(home, ports);
+    const started = await Promise.allSettled([
+      startTemporal({ home, executable: tools.temporal.path, port: chosen.temporal, uiPort: chosen.temporalUi }),
+      startPostgres({ home, server: tools.postgres, port: chosen.postgres }),
+      startAws({
+        home,
+        python: tools.python.path,
+        jars: tools.jars.path,
+        port: chosen.aws,
+        ...(tools.java.env['JAVA_HOME'] === undefined ? {} : { javaHome: tools.java.env['JAVA_HOME'] }),
+      }),
+    ]);
+    // All have settled: nothing starts behind the back of whoever reads the error.
+    const [temporal, postgres, aws] = started;
+    if (temporal.status === 'rejected') throw temporal.reason;
+    if (postgres.status === 'rejected') throw postgres.reason;
+    if (aws.status === 'rejected') throw aws.reason;
+    const env = mergeStackEnv(home, {
+      ...postgres.value,
+      ...aws.value,
+      TEMPORAL_ADDRESS: temporal.value.address,
+      TEMPORAL_NAMESPACE: 'default',
+      MERIDIAN_TEMPORAL_UI: temporal.value.ui,
+      MERIDIAN_WORK_DIR: join(home, 'work'),
+      MERIDIAN_PYTHON: tools.python.path,
+    });
+    return describeStack(home, env);
   });
-  return describeStack(home, env);
 }
 
-/** Stops every process of the stack; with `purge` removes its folder too. Safe to run twice. @returns what was stopped */
-export async function stopStack({ home, purge }: { readonly home: string; readonly purge: boolean }): Promise<readonly string[]> {
-  const known = knownProcesses(home);
-  const ordered = [...STOP_ORDER.filter((name) => known.includes(name)), ...known.filter((name) => !STOP_ORDER.includes(name))];
-  const stopped: string[] = [];
-  for (const name of ordered) if (await stopProcess(home, name)) stopped.push(name);
-  if (purge) rmSync(home, { recursive: true, force: true });
-  return stopped;
+export interface StopOptions {
+  readonly home: string;
+  /** Removes the stack's folder too. */
+  readonly purge: boolean;
+  readonly progress?: Progress;
+}
+
+/**
+ * Stops every process of the stack. Safe to run twice, and where there never was a stack.
+ * @returns the names of what was stopped
+ * @throws StackError when asked to remove a folder that is no stack's
+ */
+export async function stopStack({ home, purge, progress = silent }: StopOptions): Promise<readonly string[]> {
+  assertStackFolder(home);
+  return await alone(home, progress, async () => {
+    const known = knownProcesses(home);
+    const ordered = [...STOP_ORDER.filter((name) => known.includes(name)), ...known.filter((name) => !STOP_ORDER.includes(name))];
+    const stopped: string[] = [];
+    for (const name of ordered) if (await stopProcess(home, name)) stopped.push(name);
+    if (purge) removeStackFolder(home);
+    return stopped;
+  });
 }
 
 export interface PartStatus {
@@ -101,6 +128,7 @@ export interface PartStatus {
   readonly running: boolean;
   readonly pid?: number;
   readonly startedAt?: string;
+  readonly ports?: readonly number[];
 }
 
 /** What runs of the stack. */
@@ -108,7 +136,9 @@ export function stackStatus(home: string): { readonly parts: readonly PartStatus
   const names = [...new Set([...STOP_ORDER, ...knownProcesses(home)])].reverse();
   const parts = names.map((name) => {
     const record = findProcess(home, name);
-    return record === undefined ? { name, running: false } : { name, running: true, pid: record.pid, startedAt: record.startedAt };
+    if (record === undefined) return { name, running: false };
+    const ports = Object.values(record.settings).map(Number);
+    return { name, running: true, pid: record.pid, startedAt: record.startedAt, ports };
   });
   const env = readStackEnv(home);
   return { parts, stack: env['TEMPORAL_ADDRESS'] === undefined ? undefined : describeStack(home, env) };
@@ -126,14 +156,29 @@ function describeStack(home: string, env: Readonly<Record<string, string>>): Run
 
 /** A part that runs keeps its port; for the others it must be free. */
 async function claimPorts(home: string, ports: StackPorts): Promise<StackPorts> {
-  const claimed = await Promise.all(
-    (Object.keys(PORT_VARIABLES) as (keyof StackPorts)[]).map(async (name) => {
-      const { variable, what, process } = PORT_VARIABLES[name];
-      if (findProcess(home, process) !== undefined) return [name, ports[name]] as const;
-      if (ports[name] === 0) return [name, await freePort()] as const;
+  const claimed = { ...ports };
+  for (const name of Object.keys(PORT_VARIABLES) as (keyof StackPorts)[]) {
+    const { variable, what, process } = PORT_VARIABLES[name];
+    if (findProcess(home, process) !== undefined) continue;
+    if (ports[name] === 0) {
+      do claimed[name] = await freePort();
+      while (Object.entries(claimed).some(([other, port]) => other !== name && port === claimed[name]));
+    } else {
       await claimable(ports[name], what, variable);
-      return [name, ports[name]] as const;
-    }),
+    }
+  }
+  return claimed;
+}
+
+/** Of two commands that start or stop the same stack, one waits. */
+async function alone<T>(home: string, progress: Progress, body: () => Promise<T>): Promise<T> {
+  return await withLock(
+    {
+      // Not in the folder itself, which `purge` removes.
+      path: join(cacheFolder(), 'locks', fingerprint(home)),
+      waitMs: LOCK_WAIT_MS,
+      onWait: ({ pid }) => progress.note(`Process ${pid} is starting or stopping this stack: waiting for it`),
+    },
+    body,
   );
-  return Object.fromEntries(claimed) as unknown as StackPorts;
 }
