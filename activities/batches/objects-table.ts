@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BatchWriteItemCommand, type DynamoDBClient, QueryCommand, type WriteRequest } from '@aws-sdk/client-dynamodb';
+import { ApplicationFailure } from '@temporalio/common';
+import { type CycleRef, generationPrefix } from '../../domain/cycle';
+import type { RawObject } from '../../domain/documents';
+import { FailureType } from '../../domain/failure-type';
+
+/** What became of an object version: nobody takes it again in either state. */
+export type ObjectState = 'loaded' | 'set-aside';
+
+const ITEMS_PER_WRITE = 25; // BatchWriteItem's limit
+const MAX_TRIES = 10; // with the pauses below some 25 s, then Temporal's own retry takes over
+
+/** Identifies one version of one object, however long its key: a sort key holds 1,024 bytes, and a key alone may have as many. */
+export function objectSortKey(object: Pick<RawObject, 'key' | 'versionId'>): string {
+  return createHash('sha256').update(`${object.key}\0${object.versionId}`).digest('hex');
+}
+
+function partitionKey(dataset: string, arrivalHour: string): string {
+  return `${dataset}#${arrivalHour}`;
+}
+
+/** Sort keys of all object versions of an arrival hour that are loaded or set aside: one Query, not one read an object. */
+export async function settledObjects(
+  dynamodb: DynamoDBClient,
+  table: string,
+  dataset: string,
+  arrivalHour: string,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  const settled = new Set<string>();
+  let startKey: QueryCommand['input']['ExclusiveStartKey'];
+  do {
+    const page = await dynamodb.send(
+      new QueryCommand({
+        TableName: table,
+        KeyConditionExpression: 'pk = :pk',
+        ExpressionAttributeValues: { ':pk': { S: partitionKey(dataset, arrivalHour) } },
+        ProjectionExpression: 'sk',
+        ConsistentRead: true,
+        ...(startKey === undefined ? {} : { ExclusiveStartKey: startKey }),
+      }),
+      { abortSignal: signal },
+    );
+    for (const item of page.Items ?? []) if (item.sk?.S !== undefined) settled.add(item.sk.S);
+    startKey = page.LastEvaluatedKey;
+  } while (startKey !== undefined);
+  return settled;
+}
+
+export interface MarkInput {
+  readonly cycle: CycleRef;
+  readonly objects: readonly RawObject[];
+  readonly state: ObjectState;
+  readonly verdict?: string;
+}
+
+/** Records what became of the objects. Idempotent by (key, version): the same item is written again. Items never expire. */
+export async function writeObjectStates(
+  dynamodb: DynamoDBClient,
+  table: string,
+  input: MarkInput,
+  signal: AbortSignal,
+  onProgress: (marked: number) => void,
+): Promise<void> {
+  for (let from = 0; from < input.objects.length; from += ITEMS_PER_WRITE) {
+    const requests = input.objects.slice(from, from + ITEMS_PER_WRITE).map((object) => putRequest(input, object));
+    await writeAll(dynamodb, table, requests, signal);
+    onProgress(Math.min(from + ITEMS_PER_WRITE, input.objects.length));
+  }
+}
+
+function putRequest({ cycle, state, verdict }: MarkInput, object: RawObject): WriteRequest {
+  return {
+    PutRequest: {
+      Item: {
+        pk: { S: partitionKey(cycle.dataset, object.arrivalHour) },
+        sk: { S: objectSortKey(object) },
+        state: { S: state },
+        objectKey: { S: object.key },
+        versionId: { S: object.versionId },
+        generation: { S: generationPrefix(cycle) },
+        ...(verdict === undefined ? {} : { verdict: { S: verdict.slice(0, 300) } }), // an item of 1 KB costs one unit
+      },
+    },
+  };
+}
+
+async function writeAll(
+  dynamodb: DynamoDBClient,
+  table: string,
+  requests: WriteRequest[],
+  signal: AbortSignal,
+): Promise<void> {
+  let rest = requests;
+  for (let attempt = 1; rest.length > 0; attempt++) {
+    const { UnprocessedItems } = await dynamodb.send(new BatchWriteItemCommand({ RequestItems: { [table]: rest } }), {
+      abortSignal: signal,
+    });
+    rest = UnprocessedItems?.[table] ?? [];
+    if (rest.length === 0) return;
+    if (attempt === MAX_TRIES) {
+      throw ApplicationFailure.create({
+        message: `Table ${table} left ${rest.length} of ${requests.length} items unwritten after ${MAX_TRIES} tries: it throttles`,
+        type: FailureType.Throttled,
+      });
+    }
+    await sleep(Math.random() * Math.min(5_000, 50 * 2 ** attempt), undefined, { signal });
+  }
+}

@@ -1,0 +1,93 @@
+import { createReadStream } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { type CycleRef, cycleId, generationPrefix } from '../../domain/cycle';
+import type { StorageFile } from '../../domain/documents';
+import type { PipelineSpec } from '../../domain/pipeline-spec';
+import type { ChunkDatabase } from './chunk-database';
+import { paddedChunk } from './keys';
+import { sqlName, sqlText } from './sql-text';
+
+const DAY_MS = 86_400_000;
+/** Small files go as buffers, which the SDK can send again by itself; a stream's fault is the activity's retry. */
+const BUFFERED_BYTES = 32 * 1024 ** 2;
+
+export interface LocalFile {
+  readonly path: string;
+  readonly key: string;
+  readonly sizeBytes: number;
+}
+
+/** `2018-08-01` of a day number since 1970. */
+export function dateOfDay(day: number): string {
+  return new Date(day * DAY_MS).toISOString().slice(0, 10);
+}
+
+/** Writes one Parquet file for each event date of the records in `keep`, sorted by event time. */
+export async function writeStorageFiles(
+  db: ChunkDatabase,
+  spec: PipelineSpec,
+  cycle: CycleRef,
+  attempt: string,
+  dir: string,
+): Promise<readonly (StorageFile & LocalFile)[]> {
+  const days = await db.rows('select _day, count(*) from keep group by _day order by _day');
+  const files: (StorageFile & LocalFile)[] = [];
+  for (const [index, [day, count]] of days.entries()) {
+    const eventDate = dateOfDay(Number(day));
+    const path = join(dir, `storage-${attempt}-${index}.parquet`);
+    await db.run(`copy (
+      select ${spec.record.fields.map((field) => sqlName(field.name)).join(', ')},
+        ${sqlText(cycleId(cycle))} as cycle_id, ${cycle.generation}::integer as generation, raw_object, raw_version, _line as raw_line
+      from record join object using (_object)
+      where _position in (select _position from keep where _day = ${Number(day)}) and _reason is null
+      order by ${sqlName(spec.record.eventTime)}, _position
+    ) to ${sqlText(path)} (format parquet, compression zstd)`);
+    files.push({
+      path,
+      key: `${spec.dataset}/event_date=${eventDate}/${attempt}-${index}.parquet`,
+      eventDate,
+      rowCount: Number(count),
+      sizeBytes: (await stat(path)).size,
+    });
+  }
+  return files;
+}
+
+/** Writes the records in quarantine as gzipped JSON lines: reason, detail, object, version, line, and the line's beginning. */
+export async function writeQuarantineFile(
+  db: ChunkDatabase,
+  cycle: CycleRef,
+  chunk: number,
+  attempt: string,
+  dir: string,
+): Promise<readonly LocalFile[]> {
+  const [[count] = []] = await db.rows('select count(*) from record where _reason is not null');
+  if (Number(count) === 0) return [];
+  const path = join(dir, `quarantine-${attempt}.jsonl.gz`);
+  await db.run(`copy (
+    select _reason as reason, _detail as detail, raw_object as object, raw_version as version, _line as line, _raw as raw
+    from record join object using (_object) where _reason is not null order by _position
+  ) to ${sqlText(path)} (format json, compression gzip)`);
+  return [
+    {
+      path,
+      key: `${generationPrefix(cycle)}/dedup/${paddedChunk(chunk)}-${attempt}.jsonl.gz`,
+      sizeBytes: (await stat(path)).size,
+    },
+  ];
+}
+
+/** Puts a local file; the key carries the attempt's random id, so that nothing is ever overwritten. */
+export async function uploadFile(s3: S3Client, bucket: string, file: LocalFile, signal: AbortSignal): Promise<void> {
+  await s3.send(
+    new PutObjectCommand({
+      Bucket: bucket,
+      Key: file.key,
+      Body: file.sizeBytes <= BUFFERED_BYTES ? await readFile(file.path) : createReadStream(file.path),
+      ContentLength: file.sizeBytes,
+    }),
+    { abortSignal: signal },
+  );
+}

@@ -1,0 +1,51 @@
+import { compactInstant } from '../../domain/data-interval';
+import type { CycleRef } from '../../domain/cycle';
+
+/**
+ * Keys of the ledger table. A partition `<dataset>#<event date>` holds a commit log and segments; `<dataset>#chunks` the chunk
+ * items, ordered by interval end so that a span of time is one Query; `<dataset>#fence` the epoch that commits are held to.
+ */
+export interface LedgerKey {
+  readonly pk: string;
+  readonly sk: string;
+}
+
+export function fenceKey(dataset: string): LedgerKey {
+  return { pk: `${dataset}#fence`, sk: 'fence' };
+}
+
+export function chunksPartition(dataset: string): string {
+  return `${dataset}#chunks`;
+}
+
+/** `20180802T000000Z#mobile-geolocation#g0001#`: what the sort keys of one generation's chunks begin with. */
+export function generationSortPrefix(cycle: CycleRef): string {
+  return `${compactInstant(cycle.intervalEnd)}#${cycle.pipeline}#g${String(cycle.generation).padStart(4, '0')}#`;
+}
+
+export function chunkKey(cycle: CycleRef, chunk: number): LedgerKey {
+  return { pk: chunksPartition(cycle.dataset), sk: `${generationSortPrefix(cycle)}${paddedChunk(chunk)}` };
+}
+
+/** Once this item exists no chunk of the generation can commit any more. */
+export function voidMarkerKey(cycle: CycleRef): LedgerKey {
+  return { pk: chunksPartition(cycle.dataset), sk: `${generationSortPrefix(cycle)}void` };
+}
+
+export function paddedChunk(chunk: number): string {
+  return String(chunk).padStart(6, '0');
+}
+
+export function datePartition(dataset: string, eventDate: string): string {
+  return `${dataset}#${eventDate}`;
+}
+
+export const LOG_PREFIX = 'log#';
+
+export function logKey(dataset: string, eventDate: string, sequence: number): LedgerKey {
+  return { pk: datePartition(dataset, eventDate), sk: `${LOG_PREFIX}${String(sequence).padStart(8, '0')}` };
+}
+
+export function segmentKey(dataset: string, eventDate: string, attempt: string, index: number): LedgerKey {
+  return { pk: datePartition(dataset, eventDate), sk: `seg#${attempt}#${String(index).padStart(6, '0')}` };
+}

@@ -1,0 +1,65 @@
+import { type CycleRef, cycleId } from '../../domain/cycle';
+import type { PipelineSpec } from '../../domain/pipeline-spec';
+import type { ChunkDatabase } from './chunk-database';
+import type { ChunkItem } from './chunk-item';
+import { type DateLog, isWithinWindow, liveEntries, voidedAttempts } from './date-log';
+import { expiresAtSeconds } from './expiry';
+import { FINGERPRINT_FROM_BYTES_SQL } from './fingerprint-sql';
+import type { LedgerTable } from './ledger-table';
+import { committedChunksOf, type RebuildDependencies, rebuildSegment } from './rebuild';
+import { fetchSegments } from './segments';
+import { sqlTextList } from './sql-text';
+
+/** Parquet files with the fingerprints that count as seen by the cycle, of all the dates in `logs`. */
+export async function seenFiles(
+  deps: RebuildDependencies,
+  table: LedgerTable,
+  db: ChunkDatabase,
+  spec: PipelineSpec,
+  cycle: CycleRef,
+  logs: readonly DateLog[],
+  nowMs: number,
+): Promise<readonly string[]> {
+  const files: string[] = [];
+  // DynamoDB can have deleted nothing of a date before its records expire: most nights need no look at the chunks.
+  const perhapsDeleted = logs
+    .map((log) => log.eventDate)
+    .filter((date) => expiresAtSeconds(spec, date) <= nowMs / 1000);
+  let chunks = perhapsDeleted.length === 0 ? [] : await committedChunksOf(table, spec, perhapsDeleted);
+  for (const log of logs) {
+    const live = liveEntries(spec, cycle, log, nowMs);
+    const fetched = await fetchSegments(table, deps.cache, spec.dataset, log.eventDate, live);
+    files.push(...fetched.files);
+    if (fetched.incomplete.length > 0 && chunks.length === 0)
+      chunks = await committedChunksOf(table, spec, [log.eventDate]);
+    const complete = new Set(live.filter((entry) => !fetched.incomplete.includes(entry)).map((entry) => entry.attempt));
+    for (const chunk of chunks) {
+      if (complete.has(chunk.attempt) || !storedFor(chunk, log) || !countsFor(spec, cycle, chunk, log)) continue;
+      files.push(await rebuildSegment(deps, db, spec, chunk, log.eventDate));
+    }
+  }
+  return files;
+}
+
+/**
+ * Table `keep`: of the records that may be stored, those that nobody has stored before, and of equal ones the first: lowest
+ * object, then line.
+ */
+export async function keepUnseen(db: ChunkDatabase, files: readonly string[]): Promise<void> {
+  const unseen =
+    files.length === 0
+      ? ''
+      : `and _fingerprint not in (select ${FINGERPRINT_FROM_BYTES_SQL} from read_parquet(${sqlTextList(files)}))`;
+  await db.run(`create or replace table keep as
+    select _fingerprint, any_value(_day) as _day, min(_position) as _position
+    from record where _reason is null ${unseen} group by _fingerprint`);
+}
+
+function storedFor(chunk: ChunkItem, log: DateLog): boolean {
+  return (chunk.dates[log.eventDate] ?? 0) > 0 && !voidedAttempts(log).has(chunk.attempt);
+}
+
+function countsFor(spec: PipelineSpec, cycle: CycleRef, chunk: ChunkItem, log: DateLog): boolean {
+  const own = cycleId(chunk.cycle) === cycleId(cycle);
+  return own || isWithinWindow(spec, cycle, log.eventDate);
+}
