@@ -65,6 +65,13 @@ beforeAll(async () => {
   await addPartition("night 1's", 'added', { rows: 100, everyNthWithoutSpeed: 5 });
   await addPartition("night 1's", 'kept', { rows: 900, everyNthWithoutSpeed: 100 });
   await addPartition('other', 'added', { rows: 7, everyNthWithoutSpeed: 1 });
+  await glue.send(
+    new CreatePartitionCommand({
+      DatabaseName: 'lake',
+      TableName: 'positions',
+      PartitionInput: { Values: ['other', 'kept'], StorageDescriptor: { Location: 's3://lake/positions/nothing-was-written-here/' } },
+    }),
+  );
 }, 90_000);
 
 afterAll(async () => {
@@ -139,6 +146,7 @@ describe('an evaluation run of the local Glue Data Quality', () => {
       'IsComplete "device_id"',
       'ColumnValues "longitude" between -180 and 180',
       'IsPrimaryKey "event_time" "longitude"',
+      '(RowCount > 5) and (ColumnValues "device_id" in ["0","1","2","3","4","5","6","7","8","9"])',
       'CustomSql "select count(*) from primary where device_id = \'3\'" = 10',
     ];
 
@@ -151,10 +159,11 @@ describe('an evaluation run of the local Glue Data Quality', () => {
       ['Rule_4', rules[3], 'PASS'],
       ['Rule_5', rules[4], 'PASS'],
       ['Rule_6', rules[5], 'PASS'],
+      ['Rule_7', rules[6], 'PASS'],
     ]);
     expect(result.RuleResults?.[1]).toMatchObject({ EvaluationMessage: expect.stringContaining('0.8'), EvaluatedMetrics: { 'Column.speed.Completeness': 0.8 } });
     expect(result.RuleResults?.[3]?.EvaluatedMetrics).toEqual({ 'Column.longitude.Minimum': 0, 'Column.longitude.Maximum': 0.099 });
-    expect(result.Score).toBeCloseTo(5 / 6);
+    expect(result.Score).toBeCloseTo(6 / 7);
   }, 90_000);
 
   test('reads the partitions that the predicate takes, and no others', async () => {

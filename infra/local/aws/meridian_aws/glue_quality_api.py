@@ -6,12 +6,12 @@ import base64
 import copy
 import json
 import logging
-import re
 import secrets
 import time
 from typing import Any, Callable
 
 from .contract import Response, ServiceError, canonical, error_reply, json_reply, parse_json_call
+from .dqdl_text import rules_of
 from .local_s3 import aws_client, split_s3_uri
 from .quality_runs import TERMINAL, QualityRuns, Record
 from .settings import Settings
@@ -105,7 +105,7 @@ class GlueDataQuality:
 
     def _list_rulesets(self, params: dict[str, Any]) -> Record:
         wanted = params.get("Filter") or {}
-        shown = [{**{k: v for k, v in r.items() if k != "Ruleset"}, "RuleCount": len(_rules(r["Ruleset"]))} for key, r in self._rulesets.items()
+        shown = [{**{k: v for k, v in r.items() if k != "Ruleset"}, "RuleCount": len(rules_of(r["Ruleset"]))} for key, r in self._rulesets.items()
                  if key.startswith(self._key("")) and all(r.get(k) == v for k, v in wanted.items() if k in ("Name", "Description", "TargetTable"))]
         return _page("Rulesets", shown, params)
 
@@ -206,30 +206,10 @@ class GlueDataQuality:
             self._tokens[self._key(f"{kind}/{token}")] = {"request": canonical(params, "ClientToken"), "id": made_id}
 
 
-_RULES = re.compile(r"\bRules\s*=\s*\[(.*)\]", re.DOTALL)
-
-
 def _check_dqdl(text: str) -> None:
     # The whole grammar is the evaluator's; this catches what is no ruleset at all before anything is stored.
-    if not _rules(text):
+    if not rules_of(text):
         raise ServiceError("InvalidInputException", "Ruleset is no DQDL: expected Rules = [ … ] with at least one rule")
-
-
-def _rules(text: str) -> list[str]:
-    match = _RULES.search(text)
-    rules, depth, quoted, start = [], 0, False, 0
-    body = match.group(1) if match else ""
-    for at, char in enumerate(body + ","):
-        if char == '"' and body[at - 1:at] != "\\":
-            quoted = not quoted
-        elif not quoted and char in "([":
-            depth += 1
-        elif not quoted and char in ")]":
-            depth -= 1
-        elif not quoted and depth == 0 and char == ",":
-            rules.append(body[start:at].strip())
-            start = at + 1
-    return [rule for rule in rules if rule]
 
 
 def _page(member: str, items: list[Record], params: dict[str, Any]) -> Record:

@@ -17,6 +17,9 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
+from .dqdl_text import rules_of
+from .local_s3 import split_s3_uri
+
 Rule = dict[str, Any]
 
 
@@ -24,14 +27,14 @@ class EvaluationError(Exception):
     """The table, the predicate or the ruleset cannot be evaluated; the run fails with this message."""
 
 
-def evaluate(spark: SparkSession, glue: Any, request: dict[str, Any]) -> dict[str, list[Rule]]:
+def evaluate(spark: SparkSession, glue: Any, s3: Any, request: dict[str, Any]) -> dict[str, list[Rule]]:
     """Evaluates every ruleset over one frame."""
-    frame = read_table(spark, glue, request["database"], request["table"], request.get("predicate"))
+    frame = read_table(spark, glue, s3, request["database"], request["table"], request.get("predicate"))
     frame.createOrReplaceTempView("primary")
     return {name: evaluate_ruleset(spark, frame, text) for name, text in request["rulesets"].items()}
 
 
-def read_table(spark: SparkSession, glue: Any, database: str, table_name: str, predicate: str | None) -> DataFrame:
+def read_table(spark: SparkSession, glue: Any, s3: Any, database: str, table_name: str, predicate: str | None) -> DataFrame:
     """The table as its catalog entry describes it: declared columns, partition columns last, matching partitions only."""
     try:
         table = glue.get_table(DatabaseName=database, Name=table_name)["Table"]
@@ -43,9 +46,14 @@ def read_table(spark: SparkSession, glue: Any, database: str, table_name: str, p
     if not keys:
         if predicate:
             raise EvaluationError(f"Table {database}.{table_name} has no partition columns, but a predicate was given: {predicate}")
-        return spark.read.schema(columns).parquet(descriptor["Location"])
+        places = [([], descriptor["Location"])]
+    else:
+        places = _matching_partitions(spark, glue, database, table_name, keys, predicate)
     frames = []
-    for values, location in _matching_partitions(spark, glue, database, table_name, keys, predicate):
+    for values, location in places:
+        # A partition of nothing has no folder in S3, where Spark would expect one.
+        if not _has_objects(s3, location):
+            continue
         literals: list[Column] = [F.lit(value).cast(kind).alias(name) for value, (name, kind) in zip(values, keys, strict=True)]
         frames.append(spark.read.schema(columns).parquet(location).select("*", *literals))
     if not frames:
@@ -55,6 +63,11 @@ def read_table(spark: SparkSession, glue: Any, database: str, table_name: str, p
     for frame in frames[1:]:
         whole = whole.unionByName(frame)
     return whole
+
+
+def _has_objects(s3: Any, location: str) -> bool:
+    bucket, prefix = split_s3_uri(location)
+    return bool(s3.list_objects_v2(Bucket=bucket, Prefix=prefix.rstrip("/") + "/", MaxKeys=1).get("KeyCount"))
 
 
 def _matching_partitions(spark: SparkSession, glue: Any, database: str, table: str, keys: list[tuple[str, str]],
@@ -86,15 +99,18 @@ def evaluate_ruleset(spark: SparkSession, frame: DataFrame, ruleset: str) -> lis
         raise EvaluationError(f"Ruleset cannot be evaluated: {cause.getMessage() if cause is not None else error}") from None
     outcomes = {row["Rule"]: row for row in rows}
     ranges = _value_ranges(frame, rules)
+    written = rules_of(ruleset)
+    if len(written) != len(rules):  # comments, for one: then the parser's own spelling has to do
+        written = [rule.toString() for rule in rules]
     results: list[Rule] = []
-    for rule in rules:
+    for rule, as_written in zip(rules, written, strict=True):
         text = rule.toString()
         row = outcomes.get(text)
         if row is None:
-            results.append({"rule": text, "result": "ERROR", "metrics": {}, "message": "The evaluation gave no outcome for this rule"})
-            continue
-        metrics = {**ranges.get(text, {}), **(row["EvaluatedMetrics"] or {})}
-        results.append(rule_result(text, row["Outcome"], row["FailureReason"], metrics))
+            result = rule_result(text, "Failed", "The evaluation gave no outcome for this rule", {})
+        else:
+            result = rule_result(text, row["Outcome"], row["FailureReason"], {**ranges.get(text, {}), **(row["EvaluatedMetrics"] or {})})
+        results.append({**result, "description": as_written})
     return results
 
 
@@ -144,10 +160,10 @@ def main() -> None:
     channel = socket.socket(fileno=int(os.environ["MERIDIAN_PASS_FD"]))
     requests, replies = channel.makefile("r"), channel.makefile("w")
     spark = SparkSession.builder.appName("glue-data-quality").getOrCreate()
-    glue = boto3.client("glue")
+    glue, s3 = boto3.client("glue"), boto3.client("s3")
     for line in requests:
         try:
-            reply: dict[str, Any] = {"results": evaluate(spark, glue, json.loads(line))}
+            reply: dict[str, Any] = {"results": evaluate(spark, glue, s3, json.loads(line))}
         except EvaluationError as error:
             reply = {"error": str(error)}
         except Exception as error:  # Spark reports unreadable files through many classes; the run fails with any of them

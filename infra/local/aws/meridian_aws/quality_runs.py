@@ -250,7 +250,7 @@ class QualityRuns:
             "DataSource": run["DataSource"], "RulesetName": ruleset, "RulesetEvaluationRunId": run["RunId"],
             "StartedOn": started, "CompletedOn": time.time(),
             "RuleResults": [{
-                "Name": f"Rule_{at}", "Description": rule["rule"], "Result": rule["result"], "EvaluatedMetrics": rule["metrics"],
+                "Name": f"Rule_{at}", "Description": rule["description"], "Result": rule["result"], "EvaluatedMetrics": rule["metrics"],
                 "EvaluatedRule": rule["rule"], **({"EvaluationMessage": rule["message"]} if rule["message"] else {}),
             } for at, rule in enumerate(rules, 1)],
         }
