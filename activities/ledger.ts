@@ -12,7 +12,7 @@ import { manifestPointer, readManifest } from './batches/manifest';
 import { dedupChunk } from './ledger/dedup-chunk';
 import { raiseFence } from './ledger/fence';
 import { type LedgerCapacity, LedgerTable } from './ledger/ledger-table';
-import { RAW_LIMITS, type RawLimits } from './ledger/raw-lines';
+import { RAW_LIMITS, type RawLimits } from './ledger/line-splitter';
 import { SegmentCache } from './ledger/segment-cache';
 import { chunksOf, voidGeneration } from './ledger/void-cycle';
 

@@ -25,7 +25,10 @@ export async function countRecords(
       Number(count),
     ]),
   );
-  const judged = objects.map(() => ({ valid: 0, quarantined: {} }));
+  const judged = objects.map((): { valid: number; quarantined: Record<string, number> } => ({
+    valid: 0,
+    quarantined: {},
+  }));
   for (const [object, reason, count] of await db.rows('select _object, _reason, count(*) from record group by all')) {
     const counts = judged[Number(object)];
     if (counts === undefined) continue;

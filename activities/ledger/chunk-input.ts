@@ -7,7 +7,8 @@ import { eventWindowMs } from '../batches/arrival-hours';
 import { downloadObject } from '../s3-download';
 import type { ChunkDatabase } from './chunk-database';
 import { forEachParallel } from './for-each-parallel';
-import { type RawLimits, RawLineFile } from './raw-lines';
+import type { RawLimits } from './line-splitter';
+import { RawLineFile } from './raw-lines';
 import { CREATE_OBJECT_TABLE, createRecordTable } from './record-sql';
 
 const DOWNLOADS_AT_ONCE = 8;

@@ -1,6 +1,6 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import type { CycleRef } from '../../domain/cycle';
-import type { QuarantineCounts, RecordCounts } from '../../domain/documents';
+import type { RecordCounts } from '../../domain/documents';
 import { chunkKey } from './keys';
 import type { Item } from './ledger-table';
 

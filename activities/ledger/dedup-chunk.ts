@@ -1,28 +1,24 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DeleteObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
 import { log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { CycleRef } from '../../domain/cycle';
-import type { ChunkDocument, RawObject } from '../../domain/documents';
+import type { RawObject } from '../../domain/documents';
 import { FailureType } from '../../domain/failure-type';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
-import { countRecords } from './chunk-counts';
+import { type Attempt, discardAttempt, writeAttempt } from './chunk-attempt';
 import { ChunkDatabase } from './chunk-database';
-import { putChunkDocument } from './chunk-document';
-import { dateOfDay, type LocalFile, uploadFile, writeQuarantineFile, writeStorageFiles } from './chunk-files';
+import { dateOfDay } from './chunk-files';
 import { collectLines, loadRecords } from './chunk-input';
 import { type ChunkItem, decodeChunkItem, encodeChunkItem } from './chunk-item';
 import { commitUnderFence, generationVoided, notVoided } from './commit';
 import { appendEntry, type DateLog, readDateLog, unchangedLog } from './date-log';
-import { forEachParallel } from './for-each-parallel';
 import { chunkKey } from './keys';
 import type { LedgerTable } from './ledger-table';
-import type { RawLimits } from './raw-lines';
+import type { RawLimits } from './line-splitter';
 import { keepUnseen, seenFiles } from './seen';
 import type { SegmentCache } from './segment-cache';
-import { deleteSegments, type OwnSegments, putOwnSegments } from './segments';
 
 export interface ChunkDependencies {
   readonly s3: S3Client;
@@ -50,7 +46,6 @@ export interface ChunkInput {
 }
 
 const MAX_ROUNDS = 20; // each is lost to somebody who committed: more means that two cycles share a turn
-const UPLOADS_AT_ONCE = 4;
 
 /**
  * Stores what is new in one chunk. Idempotent by (cycle, generation, chunk): a committed chunk returns what it recorded. All
@@ -126,7 +121,7 @@ async function storeUnseen(
       commitItems(deps.table, input, attempt, logs),
     );
     if (outcome.committed) return attempt.item;
-    await discard(deps, spec.dataset, attempt);
+    await discardAttempt(deps, spec.dataset, attempt);
     if (outcome.refused.includes('void marker')) throw generationVoided(cycle);
     if (outcome.refused.includes('chunk')) {
       const winner = await readChunk(deps.table, input);
@@ -138,63 +133,6 @@ async function storeUnseen(
     message: `Chunk ${input.chunk} of ${input.cycle.pipeline} until ${input.cycle.intervalEnd} lost ${MAX_ROUNDS} rounds to other writers of "${spec.dataset}"`,
     type: FailureType.LedgerRefused,
   });
-}
-
-interface Attempt {
-  readonly item: ChunkItem;
-  readonly own: readonly OwnSegments[];
-  readonly document: ChunkDocument;
-}
-
-/** Segments, files and document of what is kept, under a new id: nothing of it counts yet. */
-async function writeAttempt(
-  deps: ChunkDependencies,
-  { cycle, spec, chunk, objects }: ChunkInput,
-  db: ChunkDatabase,
-  dir: string,
-  readCounts: readonly number[],
-): Promise<Attempt> {
-  const { s3, buckets, table } = deps;
-  const counts = await countRecords(db, objects, readCounts);
-  const attempt = randomBytes(8).toString('hex');
-  deps.onStep('put segments');
-  const own = await putOwnSegments(db, table, deps.cache, spec, attempt, Date.now());
-  deps.onStep('write files');
-  const stored = await writeStorageFiles(db, spec, cycle, attempt, dir);
-  const quarantined = await writeQuarantineFile(db, cycle, chunk, attempt, dir);
-  const uploads: readonly (readonly [bucket: string, file: LocalFile])[] = [
-    ...stored.map((file) => [buckets.storage, file] as const),
-    ...quarantined.map((file) => [buckets.quarantine, file] as const),
-  ];
-  await forEachParallel(uploads, UPLOADS_AT_ONCE, async ([bucket, file]) => {
-    await uploadFile(s3, bucket, file, table.signal);
-    await rm(file.path);
-  });
-  const document: ChunkDocument = {
-    cycle,
-    chunk,
-    attempt,
-    counts: counts.total,
-    objects: objects.map((object, index) => ({ ...object, counts: counts.byObject[index] ?? counts.total })),
-    files: stored.map(({ key, eventDate, rowCount, sizeBytes }) => ({ key, eventDate, rowCount, sizeBytes })),
-    quarantineFiles: quarantined.map(({ key }) => key),
-  };
-  const documentKey = await putChunkDocument(s3, buckets.artifacts, document, table.signal);
-  const dates = Object.fromEntries(own.map(({ eventDate, count }) => [eventDate, count]));
-  return {
-    item: {
-      cycle,
-      chunk,
-      state: 'committed',
-      attempt,
-      counts: counts.total,
-      fileCount: stored.length,
-      documentKey,
-      dates,
-    },
-    own,
-    document,
-  };
 }
 
 /** Dates without anything new are in it too: what made their records duplicates must not have been voided meanwhile. */
@@ -234,22 +172,4 @@ async function readChunk(table: LedgerTable, { cycle, chunk }: ChunkInput): Prom
   const found = decodeChunkItem(cycle.dataset, item);
   if (found.state === 'voided') throw generationVoided(cycle);
   return found;
-}
-
-/** The transaction was refused, so nothing can name this attempt any more. What cannot be removed now costs only space. */
-async function discard(deps: ChunkDependencies, dataset: string, { own, document, item }: Attempt): Promise<void> {
-  const { s3, buckets, table } = deps;
-  try {
-    await deleteSegments(table, dataset, item.attempt, own);
-    for (const file of document.files)
-      await s3.send(new DeleteObjectCommand({ Bucket: buckets.storage, Key: file.key }), { abortSignal: table.signal });
-    for (const Key of document.quarantineFiles)
-      await s3.send(new DeleteObjectCommand({ Bucket: buckets.quarantine, Key }), { abortSignal: table.signal });
-    await s3.send(new DeleteObjectCommand({ Bucket: buckets.artifacts, Key: item.documentKey }), {
-      abortSignal: table.signal,
-    });
-  } catch (error) {
-    table.signal.throwIfAborted();
-    log.warn('Leftovers of a refused attempt were not removed', { attempt: item.attempt, error: String(error) });
-  }
 }

@@ -1,23 +1,10 @@
-import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import type { QuarantineReason } from '../../domain/documents';
+import { type Fault, KEPT_RAW_BYTES, LineSplitter, type RawLimits } from './line-splitter';
 
-export interface RawLimits {
-  /** A longer line is quarantined unread: no device's record is this long. */
-  readonly maxLineBytes: number;
-  /** A gzip that inflates beyond this is taken for a bomb. */
-  readonly maxObjectBytes: number;
-}
-export const RAW_LIMITS: RawLimits = { maxLineBytes: 1024 ** 2, maxObjectBytes: 4 * 1024 ** 3 };
-/** How much of a quarantined line is kept. */
-export const KEPT_RAW_BYTES = 2_048;
-
-/** Between the fields of the line file. Never legal in JSON, so a line that holds one is bad before anybody parses it. */
-export const FIELD_SEPARATOR = 0x1f;
-const [LF, CR, NUL, OPENING_BRACE] = [0x0a, 0x0d, 0x00, 0x7b];
+const LF = 0x0a;
 const BLOCK_BYTES = 256 * 1024;
 
 /**
@@ -127,122 +114,6 @@ async function* contentOf(path: string, gzipped: boolean, signal: AbortSignal): 
   yield* inflated as AsyncIterable<Buffer>;
 }
 
-interface Fault {
-  readonly reason: QuarantineReason;
-  readonly detail: string;
-}
-type OnLine = (line: number, text: Buffer, fault: Fault | undefined) => void;
-
-class Unreadable extends Error {}
-
-/** Cuts blocks at line feeds; never holds more of a line than the limit. */
-class LineSplitter {
-  records = 0;
-  private line = 0;
-  private rest: Buffer = Buffer.alloc(0);
-  /** Bytes of the present line that were let go because it is too long already. */
-  private dropped = 0;
-  private atStart = true;
-
-  constructor(
-    private readonly limits: RawLimits,
-    private readonly onLine: OnLine,
-  ) {}
-
-  push(block: Buffer): void {
-    let text = this.rest.length === 0 ? block : Buffer.concat([this.rest, block]);
-    if (this.atStart) {
-      if (text.length < BYTE_ORDER_MARK.length) {
-        this.rest = text;
-        return;
-      }
-      text = withoutByteOrderMark(text);
-      this.atStart = false;
-    }
-    const end = text.lastIndexOf(LF) + 1;
-    if (end > 0) this.lines(text.subarray(0, end));
-    this.keep(text.subarray(end));
-  }
-
-  end(): void {
-    const rest = this.atStart ? withoutByteOrderMark(this.rest) : this.rest;
-    this.rest = Buffer.alloc(0);
-    if (rest.length > 0 || this.dropped > 0) this.lines(Buffer.concat([rest, Buffer.from([LF])]));
-  }
-
-  private keep(rest: Buffer): void {
-    if (rest.length <= this.limits.maxLineBytes) {
-      // A copy: the block that it points into is the stream's.
-      this.rest = Buffer.from(rest);
-      return;
-    }
-    this.dropped += rest.length - KEPT_RAW_BYTES;
-    this.rest = Buffer.from(rest.subarray(0, KEPT_RAW_BYTES));
-  }
-
-  private lines(text: Buffer): void {
-    const suspicious = text.includes(FIELD_SEPARATOR) || text.includes(NUL) || text.includes(CR) || !isUtf8(text);
-    for (let from = 0; from < text.length;) {
-      const to = text.indexOf(LF, from);
-      this.take(text.subarray(from, to), suspicious);
-      from = to + 1;
-    }
-  }
-
-  private take(whole: Buffer, suspicious: boolean): void {
-    this.line += 1;
-    const dropped = this.dropped;
-    this.dropped = 0;
-    const text = whole.at(-1) === CR ? whole.subarray(0, -1) : whole;
-    if (dropped === 0 && text[0] !== OPENING_BRACE && isBlank(text)) return;
-    this.records += 1;
-    const sizeBytes = text.length + dropped;
-    if (sizeBytes > this.limits.maxLineBytes) {
-      this.onLine(this.line, text, {
-        reason: 'bad_line',
-        detail: `a line of ${sizeBytes} bytes, at most ${this.limits.maxLineBytes} are read`,
-      });
-    } else if (suspicious) {
-      this.takeSuspicious(text);
-    } else {
-      this.onLine(this.line, text, undefined);
-    }
-  }
-
-  private takeSuspicious(text: Buffer): void {
-    if (!isUtf8(text)) return this.onLine(this.line, text, { reason: 'bad_line', detail: 'not UTF-8' });
-    if (text.includes(FIELD_SEPARATOR) || text.includes(NUL)) {
-      return this.onLine(this.line, text, { reason: 'bad_line', detail: 'a control character' });
-    }
-    if (!text.includes(CR)) return this.onLine(this.line, text, undefined);
-    // Legal as white space between tokens only, and there a space says the same. The line file's reader would cut at it.
-    if (!isJson(text)) return this.onLine(this.line, text, { reason: 'bad_line', detail: 'a carriage return inside' });
-    const spaced = Buffer.from(text);
-    for (let at = spaced.indexOf(CR); at >= 0; at = spaced.indexOf(CR, at + 1)) spaced[at] = 0x20;
-    this.onLine(this.line, spaced, undefined);
-  }
-}
-
-const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
-function withoutByteOrderMark(text: Buffer): Buffer {
-  return text.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK)
-    ? text.subarray(BYTE_ORDER_MARK.length)
-    : text;
-}
-
-function isBlank(text: Buffer): boolean {
-  return text.every((byte) => byte === 0x20 || byte === 0x09 || byte === CR);
-}
-
-function isJson(text: Buffer): boolean {
-  try {
-    JSON.parse(text.toString());
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** The beginning of a faulty line as text that the line file can carry. */
 function keptOf(text: Buffer): Buffer {
   return Buffer.from(
@@ -252,6 +123,8 @@ function keptOf(text: Buffer): Buffer {
       .replace(/[\u0000-\u0008\u000a-\u001f]/g, '\ufffd'),
   );
 }
+
+class Unreadable extends Error {}
 
 /** zlib's own faults and ours; anything else is the machine's, and worth a retry. */
 function unreadableDetail(error: unknown): string | undefined {

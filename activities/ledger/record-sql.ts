@@ -1,6 +1,6 @@
 import type { FieldSpec, PipelineSpec } from '../../domain/pipeline-spec';
 import { fingerprintSql } from './fingerprint-sql';
-import { KEPT_RAW_BYTES, type RawLimits } from './raw-lines';
+import { KEPT_RAW_BYTES, type RawLimits } from './line-splitter';
 import { sqlName, sqlText, sqlTextList } from './sql-text';
 
 /** Year 9999's end: beyond it, what reads the Parquet files disagrees on timestamps. */
