@@ -10,7 +10,7 @@ import { mergeStackEnv, readStackEnv } from './stack-env';
 import { StackError } from './stack-error';
 import { assertStackFolder, removeStackFolder } from './stack-folder';
 import { startTemporal, TEMPORAL } from './temporal';
-import { ensureToolchain } from './toolchain';
+import { ensureToolchain, STACK_TOOLS } from './toolchain';
 import { cacheFolder, fingerprint } from './toolchain/cache';
 
 /** Where the parts listen on 127.0.0.1. 0 takes a free port. */
@@ -67,7 +67,7 @@ export function stackPorts(env: NodeJS.ProcessEnv = process.env): StackPorts {
  */
 export async function startStack({ home, ports, progress }: StackOptions): Promise<RunningStack> {
   assertStackFolder(home);
-  const tools = await ensureToolchain(['temporal', 'python', 'jars', 'postgres', 'java'], progress);
+  const tools = await ensureToolchain(STACK_TOOLS, progress);
   return await alone(home, progress, async () => {
     const chosen = await claimPorts(home, ports);
     const started = await Promise.allSettled([

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+
+const PARTIAL = '.partial-';
 
 /** Downloads and built tools, outside every checkout: MERIDIAN_CACHE, else the user's cache folder. */
 export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
@@ -23,12 +25,20 @@ export function sha256Of(file: string): string {
  */
 export async function fillFolder(folder: string, fill: (partial: string) => Promise<void>): Promise<void> {
   mkdirSync(cacheFolder(), { recursive: true });
-  const partial = mkdtempSync(join(cacheFolder(), '.partial-'));
+  const partial = mkdtempSync(join(cacheFolder(), PARTIAL));
   try {
     await fill(partial);
     rmSync(folder, { recursive: true, force: true });
     renameSync(partial, folder);
   } finally {
     rmSync(partial, { recursive: true, force: true });
+  }
+}
+
+/** Removes what interrupted installations left half done; for whoever holds the installation's lock. */
+export function removePartialFolders(): void {
+  if (!existsSync(cacheFolder())) return;
+  for (const name of readdirSync(cacheFolder()).filter((entry) => entry.startsWith(PARTIAL))) {
+    rmSync(join(cacheFolder(), name), { recursive: true, force: true, maxRetries: 3 });
   }
 }

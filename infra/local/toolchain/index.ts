@@ -1,1 +1,1 @@
-export { ensureToolchain, missingTools, TOOLS, type ToolName } from './toolchain';
+export { ensureToolchain, STACK_TOOLS, TOOLS, type ToolName } from './toolchain';

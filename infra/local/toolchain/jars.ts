@@ -2,9 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { StackError } from '../stack-error';
 import { cacheFolder, fillFolder, fingerprint, sha256Of } from './cache';
-import { onPath, run } from './command';
-import { canInstallPackages, installPackages, missingTool } from './debian';
-import type { Progress } from '../progress';
+import { run } from './command';
+import { maven, MAVEN_DEPENDENCY } from './maven';
 import type { Tool } from './tool';
 
 interface Jar {
@@ -24,8 +23,6 @@ export const JARS: readonly Jar[] = [
   { groupId: 'software.amazon.glue', artifactId: 'dqdl', version: '1.0.0', sha256: '8382887bd34e23a426e3824520e69ba59e9666f567a4f7bad2a6b40348cdaa6e' },
 ];
 
-/** Later versions read an artifact's parent POM first, and Sedona's is not published everywhere that its jar is. */
-const COPY_GOAL = 'org.apache.maven.plugins:maven-dependency-plugin:2.10:copy';
 const DOWNLOAD_LIMIT_MS = 15 * 60_000;
 
 /** Sedona, Hadoop's S3 client, Deequ and DQDL, by Maven. */
@@ -48,7 +45,7 @@ export const jars: Tool = {
       for (const [index, jar] of JARS.entries()) {
         progress.advance('jars', index, JARS.length, 'jars');
         const coordinates = `${jar.groupId}:${jar.artifactId}:${jar.version}`;
-        await run(mvn, ['-q', '-B', COPY_GOAL, `-Dartifact=${coordinates}`, `-DoutputDirectory=${partial}`], { cwd: partial, timeoutMs: DOWNLOAD_LIMIT_MS });
+        await run(mvn, ['-q', '-B', `${MAVEN_DEPENDENCY}:copy`, `-Dartifact=${coordinates}`, `-DoutputDirectory=${partial}`], { cwd: partial, timeoutMs: DOWNLOAD_LIMIT_MS });
         const found = sha256Of(join(partial, fileOf(jar)));
         if (found !== jar.sha256) {
           throw new StackError(`${coordinates} has SHA-256 ${found}, expected ${jar.sha256}: delete it from Maven's local repository and run this again`);
@@ -59,16 +56,6 @@ export const jars: Tool = {
     return { version: JARS.map((jar) => jar.version).join(', '), path: folder(), env: {} };
   },
 };
-
-async function maven(progress: Progress): Promise<string> {
-  const known = onPath('mvn');
-  if (known !== undefined) return known;
-  if (!canInstallPackages()) throw missingTool('Maven', ['maven']);
-  await installPackages(['maven'], progress);
-  const installed = onPath('mvn');
-  if (installed === undefined) throw missingTool('Maven', ['maven']);
-  return installed;
-}
 
 function fileOf(jar: Jar): string {
   return `${jar.artifactId}-${jar.version}.jar`;

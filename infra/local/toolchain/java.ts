@@ -19,10 +19,10 @@ export const java: Tool = {
 
   async locate() {
     for (const path of candidates()) {
-      const version = /version "(\d+)[^"]*"/.exec((await outputOf(path, ['-version'])) ?? '');
-      if (version !== null && Number(version[1]) === MAJOR) {
+      const version = /version "((\d+)[^"]*)"/.exec((await outputOf(path, ['-version'])) ?? '');
+      if (version !== null && Number(version[2]) === MAJOR) {
         const home = dirname(dirname(realpathSync(path)));
-        return { version: version[0], path, env: { JAVA_HOME: home } } satisfies Found;
+        return { version: version[1] ?? '', path, env: { JAVA_HOME: home } } satisfies Found;
       }
     }
     return undefined;

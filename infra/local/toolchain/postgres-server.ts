@@ -1,5 +1,6 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Progress } from '../progress';
 import { cacheFolder, fillFolder } from './cache';
 import { onPath, outputOf, run } from './command';
 import { canInstallPackages, installPackages, missingTool } from './debian';
@@ -7,6 +8,7 @@ import type { Found, Tool } from './tool';
 
 const MAJOR = 15;
 const PACKAGES = [`postgresql-${MAJOR}`, `postgresql-${MAJOR}-postgis-3`];
+const NOTHING_BUT_DEPENDENCIES = ['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'enhances'].map((kind) => `--no-${kind}`);
 const DOWNLOAD_LIMIT_MS = 10 * 60_000;
 
 /** PostgreSQL's server binaries with PostGIS beside them. */
@@ -27,9 +29,10 @@ export const postgresServer: Tool = {
 
   async install(progress) {
     if (canInstallPackages()) {
+      keepDebianFromStartingACluster();
       await installPackages(PACKAGES, progress);
     } else if (onPath('apt-get') !== undefined && onPath('dpkg') !== undefined) {
-      await unpackPackages(progress.note);
+      await unpackPackages(progress);
     } else {
       throw missingTool(postgresServer.title, PACKAGES);
     }
@@ -50,32 +53,55 @@ function candidates(): readonly string[] {
 
 async function describe(bin: string): Promise<Found | undefined> {
   if (!existsSync(join(bin, 'initdb')) || !existsSync(join(bin, 'postgres'))) return undefined;
-  const version = /(\d+)(\.\d+)?/.exec((await outputOf(join(bin, 'postgres'), ['--version'])) ?? '');
+  const env = bin.startsWith(unpacked()) ? unpackedEnvironment() : {};
+  const version = /(\d+)(\.\d+)?/.exec((await outputOf(join(bin, 'postgres'), ['--version'], env)) ?? '');
   if (version === null || Number(version[1]) < MAJOR) return undefined;
   const major = version[1] ?? '';
   const shares = [join(bin, '..', '..', '..', '..', 'share', 'postgresql', major), join(bin, '..', 'share'), join(bin, '..', 'share', 'postgresql')];
   const postgis = shares.some((share) => existsSync(join(share, 'extension', 'postgis.control')));
-  return postgis ? { version: version[0], path: bin, env: {} } : undefined;
+  return postgis ? { version: version[0], path: bin, env } : undefined;
 }
 
-/** Without root: the distribution's packages, unpacked into the cache. */
-async function unpackPackages(note: (message: string) => void): Promise<void> {
-  note(`Fetching ${PACKAGES.join(', ')} into the cache`);
+/** Without root: the distribution's packages, with what the machine lacks of their dependencies, unpacked into the cache. */
+async function unpackPackages(progress: Progress): Promise<void> {
+  progress.note(`Fetching ${PACKAGES.join(', ')} into the cache`);
   await fillFolder(unpacked(), async (partial) => {
-    const { stdout } = await run('apt-cache', ['depends', '--recurse', '--no-recommends', '--no-suggests', '--no-conflicts', '--no-breaks', '--no-replaces', '--no-enhances', ...PACKAGES], {
-      timeoutMs: DOWNLOAD_LIMIT_MS,
-    });
-    const wanted = [...new Set(stdout.split('\n').filter((line) => /^[a-z0-9]/.test(line)))];
-    const missing: string[] = [];
-    for (const name of wanted) {
-      const installed = await outputOf('dpkg-query', ['-W', '-f=${db:Status-Status}', name]);
-      if (installed !== 'installed' || PACKAGES.includes(name)) missing.push(name);
+    const { stdout } = await run('apt-cache', ['depends', '--recurse', ...NOTHING_BUT_DEPENDENCIES, ...PACKAGES], { timeoutMs: 60_000 });
+    const { stdout: installedLines } = await run('dpkg-query', ['-W', '-f=${Package} ${db:Status-Status}\\n'], { timeoutMs: 60_000 });
+    const installed = new Set(installedLines.split('\n').filter((line) => line.endsWith(' installed')).map((line) => line.split(' ')[0]));
+    const wanted = new Set(stdout.split('\n').filter((line) => /^[a-z0-9]/.test(line)));
+    const missing = [...wanted].filter((name) => PACKAGES.includes(name) || !installed.has(name));
+    for (const [index, name] of missing.entries()) {
+      progress.advance('postgres', index, missing.length, 'packages');
+      // One by one: an alternative dependency may exist under no archive, and another satisfies it.
+      const fetched = run('apt-get', ['-o', 'Acquire::Retries=3', 'download', name], { cwd: partial, timeoutMs: DOWNLOAD_LIMIT_MS });
+      await (PACKAGES.includes(name) ? fetched : fetched.catch(() => undefined));
     }
-    await run('apt-get', ['download', ...missing], { cwd: partial, timeoutMs: DOWNLOAD_LIMIT_MS });
     for (const file of readdirSync(partial).filter((name) => name.endsWith('.deb'))) {
       await run('dpkg', ['-x', join(partial, file), partial], { timeoutMs: 60_000 });
+      rmSync(join(partial, file));
     }
   });
+}
+
+/** PostgreSQL finds its own files relative to itself; its libraries and PROJ's data need to be told. */
+function unpackedEnvironment(): Readonly<Record<string, string>> {
+  const libraries = join(unpacked(), 'usr', 'lib');
+  const folders = readdirSync(libraries)
+    .filter((name) => name.includes('-linux-'))
+    // BLAS and LAPACK are found through links that only a package's installation makes.
+    .flatMap((name) => [join(libraries, name), join(unpacked(), 'lib', name), join(libraries, name, 'blas'), join(libraries, name, 'lapack')]);
+  const projData = join(unpacked(), 'usr', 'share', 'proj');
+  return { LD_LIBRARY_PATH: folders.join(':'), ...(existsSync(projData) ? { PROJ_DATA: projData, PROJ_LIB: projData } : {}) };
+}
+
+/** Debian's package makes and starts a cluster of its own when installed, unless told otherwise before. */
+function keepDebianFromStartingACluster(): void {
+  const folder = '/etc/postgresql-common';
+  const settings = join(folder, 'createcluster.conf');
+  if (existsSync(settings)) return;
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(settings, '# Written by Meridian, which needs the programs only.\ncreate_main_cluster = false\n');
 }
 
 function unpacked(): string {
