@@ -22,7 +22,8 @@ beforeAll(async () => {
   s3 = new S3Client(aws.clientConfig);
   dynamo = new DynamoDBClient(aws.clientConfig);
   await s3.send(new CreateBucketCommand({ Bucket: 'artifacts' }));
-  const sleeper = 'import subprocess, sys\nsubprocess.run(["sleep", sys.argv[1]])\n';
+  // In a process group of its own, as PySpark's worker daemon is.
+  const sleeper = 'import subprocess, sys\nsubprocess.run(["sleep", sys.argv[1]], process_group=0)\n';
   await s3.send(new PutObjectCommand({ Bucket: 'artifacts', Key: 'sleep.py', Body: sleeper }));
   const made = await emr.send(new CreateApplicationCommand({ name: 'meridian', releaseLabel: 'emr-7.5.0', type: 'SPARK', clientToken: randomUUID() }));
   applicationId = made.applicationId ?? '';
