@@ -1,37 +1,36 @@
 import { Command, CommanderError } from 'commander';
-import { UsageError } from './output';
+import { messageOf, UsageError } from './output';
+
+/** A command by its name: what `--help` says of it, and where it is. */
+interface Entry {
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+}
 
 /** Loaded only when asked for: `--help` should not wait for AWS SDKs. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  doctor: async () => (await import('./doctor')).doctorCommand(),
-  up: async () => (await import('./up')).upCommand(),
-  down: async () => (await import('./down')).downCommand(),
-  status: async () => (await import('./status')).statusCommand(),
-  demo: async () => (await import('./demo')).demoCommand(),
-  worker: async () => (await import('./worker')).workerCommand(),
-  pipelines: async () => (await import('./pipelines')).pipelinesCommand(),
-  run: async () => (await import('./run')).runCommand(),
-  cycles: async () => (await import('./cycles')).cyclesCommand(),
-  logs: async () => (await import('./logs')).logsCommand(),
-  versions: async () => (await import('./versions')).versionsCommand(),
+const COMMANDS: Readonly<Record<string, Entry>> = {
+  doctor: { summary: 'what the local stack needs and what this machine lacks', load: async () => (await import('./doctor')).doctorCommand() },
+  up: { summary: 'install what is missing and start the local stack', load: async () => (await import('./up')).upCommand() },
+  down: { summary: 'stop the local stack; --purge removes its state', load: async () => (await import('./down')).downCommand() },
+  status: { summary: 'what runs of the local stack', load: async () => (await import('./status')).statusCommand() },
+  demo: { summary: 'three nights of real positions, from raw objects to a served view', load: async () => (await import('./demo')).demoCommand() },
+  worker: { summary: 'run a worker', load: async () => (await import('./worker')).workerCommand() },
+  pipelines: { summary: 'list and check the declarations', load: async () => (await import('./pipelines')).pipelinesCommand() },
+  run: { summary: "run a pipeline's cycle", load: async () => (await import('./run')).runCommand() },
+  cycles: { summary: 'list, show and cancel cycles', load: async () => (await import('./cycles')).cyclesCommand() },
+  logs: { summary: "a cycle's external jobs, in their own words", load: async () => (await import('./logs')).logsCommand() },
+  versions: { summary: 'the kept versions of a relation', load: async () => (await import('./versions')).versionsCommand() },
 };
 
-async function main(): Promise<void> {
+async function main(argv: readonly string[]): Promise<void> {
   const program = new Command('meridian').description('Durable ETL cycles for geospatial data on AWS').version('0.1.0');
-  const wanted = process.argv[2] ?? '';
-  const names = wanted in COMMANDS ? [wanted] : Object.keys(COMMANDS);
-  for (const name of names) {
-    const command = await COMMANDS[name]?.();
-    if (command !== undefined) program.addCommand(command);
+  // Commander's own `help up` would show the command that is not loaded.
+  const words = argv[0] === 'help' && Object.hasOwn(COMMANDS, argv[1] ?? '') ? [...argv.slice(1), '--help'] : argv;
+  for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
+    program.addCommand(name === words[0] ? await load() : new Command(name).summary(summary).description(summary));
   }
   overrideExits(program);
-  try {
-    await program.parseAsync();
-  } catch (error) {
-    process.exitCode = exitCodeOf(error);
-    // Commander has printed its own; help and version are no errors.
-    if (!(error instanceof CommanderError)) process.stderr.write(`${messageOf(error)}\n`);
-  }
+  await program.parseAsync(words, { from: 'user' });
 }
 
 /** Commander exits 1 on wrong usage; ours is 2, and nothing exits under a command that still writes. */
@@ -45,10 +44,8 @@ function exitCodeOf(error: unknown): number {
   return error instanceof UsageError ? 2 : 1;
 }
 
-/** One clear paragraph; the stack trace for those who ask for it. */
-function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return process.env['MERIDIAN_DEBUG'] === undefined ? `meridian: ${error.message}` : (error.stack ?? error.message);
-}
-
-void main();
+main(process.argv.slice(2)).catch((error: unknown) => {
+  process.exitCode = exitCodeOf(error);
+  // Commander has printed its own; help and version are no errors.
+  if (!(error instanceof CommanderError)) process.stderr.write(`meridian: ${messageOf(error)}\n`);
+});

@@ -11,6 +11,16 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
+/** One clear paragraph for a person; the stack trace for those who set MERIDIAN_DEBUG. */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (process.env['MERIDIAN_DEBUG'] !== undefined) return error.stack ?? error.message;
+  // A refused connection is an AggregateError with nothing to say but its parts.
+  const parts = error instanceof AggregateError ? error.errors.map(messageOf) : [];
+  const message = error.message === '' ? [...new Set(parts)].join('; ') : error.message;
+  return message === '' ? error.name : message;
+}
+
 const BAR_CELLS = 24;
 
 /** A bar replaces itself on a terminal; elsewhere a line is printed for every tenth of the way. */

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { stackHome } from '../infra/local/stack-env';
-import { stackStatus } from '../infra/local/stack';
+import { type PartStatus, stackStatus } from '../infra/local/stack';
 import { createOutput } from './output';
 
 export function statusCommand(): Command {
@@ -9,12 +9,20 @@ export function statusCommand(): Command {
     .option('--json', 'one JSON document on stdout')
     .action((options: { readonly json?: boolean }) => {
       const { parts, stack } = stackStatus(stackHome());
-      const lines = parts.map((part) => `${part.running ? '✔' : '✘'} ${part.name.padEnd(10)} ${part.running ? `process ${part.pid}, since ${part.startedAt}` : 'not running'}`);
-      if (stack !== undefined) lines.push(`  ${stack.temporalUi}\n  ${stack.awsEndpoint}`);
+      // A worker is the user's to start.
+      const up = parts.every((part) => part.running || part.name === 'worker');
+      const lines = parts.map(lineOf);
+      if (stack !== undefined && up) lines.push(`Temporal Web UI  ${stack.temporalUi}`, `PostgreSQL       psql "${stack.postgresUrl}"`, `AWS endpoint     ${stack.awsEndpoint}`);
+      if (!up) lines.push('`npx meridian up` starts what is down.');
       createOutput(options).result(
-        { parts, ...(stack === undefined ? {} : { temporalUi: stack.temporalUi, awsEndpoint: stack.awsEndpoint }) },
+        { up, parts, ...(stack === undefined ? {} : { temporalUi: stack.temporalUi, postgresUrl: stack.postgresUrl, awsEndpoint: stack.awsEndpoint }) },
         lines.join('\n'),
       );
-      if (parts.some((part) => !part.running && part.name !== 'worker')) process.exitCode = 1;
+      if (!up) process.exitCode = 1;
     });
+}
+
+function lineOf({ name, running, pid, startedAt, ports = [] }: PartStatus): string {
+  if (!running) return `✘ ${name.padEnd(10)} not running`;
+  return `✔ ${name.padEnd(10)} process ${pid}${ports.length === 0 ? '' : `, port ${ports.join(' and ')}`}, since ${startedAt}`;
 }

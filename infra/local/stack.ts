@@ -144,6 +144,29 @@ export function stackStatus(home: string): { readonly parts: readonly PartStatus
   return { parts, stack: env['TEMPORAL_ADDRESS'] === undefined ? undefined : describeStack(home, env) };
 }
 
+export interface PortStatus {
+  readonly what: string;
+  readonly port: number;
+  readonly variable: string;
+  /** Why the stack could not take it; absent while it is free or the stack's own. */
+  readonly taken?: string;
+}
+
+/** Whether the stack could listen where it is told to. */
+export async function portStatus(home: string, ports: StackPorts): Promise<readonly PortStatus[]> {
+  return await Promise.all(
+    (Object.keys(PORT_VARIABLES) as (keyof StackPorts)[]).map(async (name) => {
+      const { what, variable, process } = PORT_VARIABLES[name];
+      const status = { what, port: ports[name], variable };
+      if (ports[name] === 0 || findProcess(home, process) !== undefined) return status;
+      return await claimable(ports[name], what, variable).then(
+        () => status,
+        (error: unknown) => ({ ...status, taken: error instanceof Error ? error.message : String(error) }),
+      );
+    }),
+  );
+}
+
 function describeStack(home: string, env: Readonly<Record<string, string>>): RunningStack {
   const { PGHOST = '', PGPORT = '', PGDATABASE = '' } = env;
   return {
