@@ -1,5 +1,5 @@
 import { type CloudWatchClient, PutMetricDataCommand } from '@aws-sdk/client-cloudwatch';
-import { BatchCreatePartitionCommand, BatchDeletePartitionCommand, type GlueClient } from '@aws-sdk/client-glue';
+import { BatchCreatePartitionCommand, DeletePartitionCommand, EntityNotFoundException, type GlueClient } from '@aws-sdk/client-glue';
 import { PublishCommand, type SNSClient } from '@aws-sdk/client-sns';
 import { log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
@@ -60,13 +60,16 @@ export function createPublicationActivities(deps: PublicationDependencies) {
 
     /** Takes the gate's partitions out of the catalog; the files age out by the bucket's lifecycle. Idempotent by partition. */
     async removeGatePartitions({ cycle, spec }: { readonly cycle: CycleRef; readonly spec: PipelineSpec }): Promise<void> {
-      await deps.glue.send(
-        new BatchDeletePartitionCommand({
+      for (const origin of ['added', 'kept']) {
+        const partition = {
           DatabaseName: deps.glueDatabase,
           TableName: candidateCatalogTable(spec.dataset),
-          PartitionsToDelete: ['added', 'kept'].map((origin) => ({ Values: [qualityRunPartition(cycle), origin] })),
-        }),
-      );
+          PartitionValues: [qualityRunPartition(cycle), origin],
+        };
+        await deps.glue.send(new DeletePartitionCommand(partition)).catch((error: unknown) => {
+          if (!(error instanceof EntityNotFoundException)) throw error; // gone already, or never made
+        });
+      }
     },
 
     /**

@@ -51,7 +51,7 @@ export function createDependencies(
     db: database.db,
     isExecutionClosed: (workflowId, runId) => isExecutionClosed(client, workflowId, runId),
   });
-  const liveFiles = (spec: PipelineSpec) => liveStorageFiles({ s3, dynamodb, ledgerTable: config.ledgerTable }, spec.dataset);
+  const liveFiles = (spec: PipelineSpec) => liveStorageFiles({ s3, dynamodb, buckets, ledgerTable: config.ledgerTable }, { dataset: spec.dataset });
   const activities: Activities = {
     ...createPipelineActivities({ pipelines }),
     ...cycles,

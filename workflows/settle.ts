@@ -46,7 +46,7 @@ export async function settlePredecessor(spec: PipelineSpec, { cycle, promoted, j
 export async function abandonCycle(spec: PipelineSpec, report: ReportDraft): Promise<{ readonly promoted: boolean }> {
   const { cycle, epoch } = report;
   await settleOlderJobs(await short.openJobs({ cycle }));
-  const promotion = await short.readPromotion({ cycle });
+  const promotion = await short.settlePromotion({ cycle });
   if (promotion !== undefined) {
     report.outcome = CycleOutcome.Promoted;
     await data.markObjects({ cycle, spec, state: 'loaded' });

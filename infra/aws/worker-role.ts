@@ -76,7 +76,7 @@ export class WorkerRole extends Construct {
     this.allow(
       [
         'glue:BatchCreatePartition',
-        'glue:BatchDeletePartition',
+        'glue:DeletePartition',
         'glue:GetPartition',
         'glue:GetPartitions',
         'glue:GetTable',

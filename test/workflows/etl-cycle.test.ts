@@ -109,7 +109,7 @@ test('a job that fails for good fails the cycle, voids its chunks and releases t
 
   expect(failureType(error)).toBe(FailureType.JobFailed);
   expect(names(calls).slice(names(calls).indexOf('awaitSparkJob') + 1)).toEqual(
-    ['openJobs', 'readPromotion', 'voidCycle', 'dropCandidates', 'removeGatePartitions', 'closeCycle', 'releaseTurn', 'announceOutcome'],
+    ['openJobs', 'settlePromotion', 'voidCycle', 'dropCandidates', 'removeGatePartitions', 'closeCycle', 'releaseTurn', 'announceOutcome'],
   );
 });
 
@@ -137,7 +137,7 @@ test('a failure after the promotion lets the promotion stand and still marks the
         throw ApplicationFailure.nonRetryable('Glue refused', FailureType.JobRefused);
       };
     })(),
-    readPromotion: async () => ({ sequence: 4 }),
+    settlePromotion: async () => ({ sequence: 4, promotedAt: '2018-08-02T00:10:00.000Z', relations: { positions: 3 }, swapMs: 12 }),
   });
 
   expect(report).toMatchObject({ outcome: 'promoted', reason: expect.stringContaining('Glue refused') as string });
