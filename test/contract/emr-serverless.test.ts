@@ -70,17 +70,30 @@ afterAll(async () => {
 });
 
 async function createApplication(): Promise<string> {
-  const made = await emr.send(new CreateApplicationCommand({ name: 'meridian', releaseLabel: 'emr-7.5.0', type: 'SPARK', clientToken: randomUUID() }));
+  const made = await emr.send(
+    new CreateApplicationCommand({
+      name: 'meridian',
+      releaseLabel: 'emr-7.5.0',
+      type: 'SPARK',
+      clientToken: randomUUID(),
+    }),
+  );
   return made.applicationId ?? '';
 }
 
-function request(script: string, args: string[] = [], changes: Partial<StartJobRunCommandInput> = {}): StartJobRunCommandInput {
+function request(
+  script: string,
+  args: string[] = [],
+  changes: Partial<StartJobRunCommandInput> = {},
+): StartJobRunCommandInput {
   return {
     applicationId,
     clientToken: randomUUID(),
     executionRoleArn: ROLE,
     jobDriver: { sparkSubmit: { entryPoint: `s3://artifacts/jobs/${script}`, entryPointArguments: args } },
-    configurationOverrides: { monitoringConfiguration: { s3MonitoringConfiguration: { logUri: 's3://artifacts/logs/' } } },
+    configurationOverrides: {
+      monitoringConfiguration: { s3MonitoringConfiguration: { logUri: 's3://artifacts/logs/' } },
+    },
     ...changes,
   };
 }
@@ -122,24 +135,42 @@ describe('a job run of the local EMR Serverless', () => {
     const run = await ended(await start(request('echo.py', hostile)));
 
     expect(run.state).toBe('SUCCESS');
-    expect(JSON.parse(await log(run.jobRunId ?? '', 'stdout'))).toMatchObject({ arguments: hostile, endpoint: aws.endpoint });
+    expect(JSON.parse(await log(run.jobRunId ?? '', 'stdout'))).toMatchObject({
+      arguments: hostile,
+      endpoint: aws.endpoint,
+    });
     expect(run.totalResourceUtilization?.vCPUHour).toBeGreaterThan(0);
-    expect(run).toMatchObject({ attempt: 1, mode: 'BATCH', executionTimeoutMinutes: 720, executionRole: ROLE, releaseLabel: 'emr-7.5.0' });
+    expect(run).toMatchObject({
+      attempt: 1,
+      mode: 'BATCH',
+      executionTimeoutMinutes: 720,
+      executionRole: ROLE,
+      releaseLabel: 'emr-7.5.0',
+    });
     expect(run.endedAt?.getTime()).toBeGreaterThanOrEqual(run.startedAt?.getTime() ?? Infinity);
   });
 
   test('that exits with a code ends FAILED, with the code and the last exception in stateDetails', async () => {
     const [code, exception] = await Promise.all([start(request('echo.py', ['3'])), start(request('raise.py'))]);
 
-    expect(await ended(code)).toMatchObject({ state: 'FAILED', stateDetails: expect.stringContaining('ExitCode: 3') });
-    expect(await ended(exception)).toMatchObject({ state: 'FAILED', stateDetails: expect.stringContaining('ValueError: no such zone: Bern') });
+    expect(await ended(code)).toMatchObject({
+      state: 'FAILED',
+      stateDetails: expect.stringContaining('ExitCode: 3') as string,
+    });
+    expect(await ended(exception)).toMatchObject({
+      state: 'FAILED',
+      stateDetails: expect.stringContaining('ValueError: no such zone: Bern') as string,
+    });
     expect(await log(exception, 'stdout')).toContain('ValueError');
   });
 
   test('whose entry point is not in S3 ends FAILED and names it', async () => {
     const run = await ended(await start(request('absent.py')));
 
-    expect(run).toMatchObject({ state: 'FAILED', stateDetails: expect.stringContaining('s3://artifacts/jobs/absent.py') });
+    expect(run).toMatchObject({
+      state: 'FAILED',
+      stateDetails: expect.stringContaining('s3://artifacts/jobs/absent.py') as string,
+    });
   });
 
   test('gets libraries by --py-files and its environment by spark.emr-serverless.driverEnv', async () => {
@@ -147,7 +178,13 @@ describe('a job run of the local EMR Serverless', () => {
     const echo = request('echo.py', ['0']);
     const sparkSubmit = (input: StartJobRunCommandInput, sparkSubmitParameters: string) => ({
       ...input,
-      jobDriver: { sparkSubmit: { ...input.jobDriver?.sparkSubmit, entryPoint: input.jobDriver?.sparkSubmit?.entryPoint, sparkSubmitParameters } },
+      jobDriver: {
+        sparkSubmit: {
+          ...input.jobDriver?.sparkSubmit,
+          entryPoint: input.jobDriver?.sparkSubmit?.entryPoint,
+          sparkSubmitParameters,
+        },
+      },
     });
 
     const runs = await Promise.all([
@@ -162,11 +199,25 @@ describe('a job run of the local EMR Serverless', () => {
 
   test('is real Spark with Sedona that reads and writes s3:// (S0.2, S0.3)', async () => {
     const input = request('spark.py', ['s3://artifacts/out/places']);
-    const sparkSubmitParameters = "--conf 'spark.example=two words' --conf spark.driver.memory=64g --executor-memory 100g --num-executors 50";
-    const run = await ended(await start({ ...input, jobDriver: { sparkSubmit: { ...input.jobDriver?.sparkSubmit, entryPoint: 's3://artifacts/jobs/spark.py', sparkSubmitParameters } } }));
+    const sparkSubmitParameters =
+      "--conf 'spark.example=two words' --conf spark.driver.memory=64g --executor-memory 100g --num-executors 50";
+    const run = await ended(
+      await start({
+        ...input,
+        jobDriver: {
+          sparkSubmit: {
+            ...input.jobDriver?.sparkSubmit,
+            entryPoint: 's3://artifacts/jobs/spark.py',
+            sparkSubmitParameters,
+          },
+        },
+      }),
+    );
 
     expect(run).toMatchObject({ state: 'SUCCESS' });
-    expect(await log(run.jobRunId ?? '', 'stdout')).toBe("['POINT (0 1)', 'POINT (1 1)', 'POINT (2 1)']\ntwo words local[2] 1024m\n");
+    expect(await log(run.jobRunId ?? '', 'stdout')).toBe(
+      "['POINT (0 1)', 'POINT (1 1)', 'POINT (2 1)']\ntwo words local[2] 1024m\n",
+    );
   });
 
   test('waits as QUEUED while the application is busy, and a queued one can be cancelled (X1)', async () => {
@@ -194,7 +245,9 @@ describe('a job run of the local EMR Serverless', () => {
 
     expect((await ended(jobRunId)).state).toBe('CANCELLED');
     expect(processesThatMention(mark)).toEqual([]);
-    await expect(emr.send(new CancelJobRunCommand({ applicationId, jobRunId }))).rejects.toMatchObject({ name: 'ValidationException' });
+    await expect(emr.send(new CancelJobRunCommand({ applicationId, jobRunId }))).rejects.toMatchObject({
+      name: 'ValidationException',
+    });
   });
 });
 
@@ -214,7 +267,10 @@ describe('the contract of StartJobRun', () => {
     await start(input);
     const before = (await emr.send(new ListJobRunsCommand({ applicationId }))).jobRuns?.length;
 
-    await expect(start({ ...input, name: 'another' })).rejects.toMatchObject({ name: 'ConflictException', $metadata: { httpStatusCode: 409 } });
+    await expect(start({ ...input, name: 'another' })).rejects.toMatchObject({
+      name: 'ConflictException',
+      $metadata: { httpStatusCode: 409 },
+    });
 
     expect((await emr.send(new ListJobRunsCommand({ applicationId }))).jobRuns?.length).toBe(before);
   });
@@ -231,18 +287,30 @@ describe('the contract of StartJobRun', () => {
     ['a conf without a value', { sparkSubmitParameters: '--conf spark.a' }, /key=value/],
   ])('%s is a ValidationException', async (_, changes, message) => {
     const { sparkSubmitParameters, ...members } = changes as { sparkSubmitParameters?: string };
-    const driver = { sparkSubmit: { entryPoint: 's3://artifacts/jobs/echo.py', ...(sparkSubmitParameters === undefined ? {} : { sparkSubmitParameters }) } };
+    const driver = {
+      sparkSubmit: {
+        entryPoint: 's3://artifacts/jobs/echo.py',
+        ...(sparkSubmitParameters === undefined ? {} : { sparkSubmitParameters }),
+      },
+    };
     const input = { ...request('echo.py'), jobDriver: driver, ...members };
 
-    await expect(start(input)).rejects.toMatchObject({ name: 'ValidationException', message: expect.stringMatching(message) as string });
+    await expect(start(input)).rejects.toMatchObject({
+      name: 'ValidationException',
+      message: expect.stringMatching(message) as string,
+    });
   });
 
   test('an unknown application or run is a ResourceNotFoundException with status 404', async () => {
     const missing = { name: 'ResourceNotFoundException', $metadata: { httpStatusCode: 404 } };
 
     await expect(start(request('echo.py', [], { applicationId: '00missing' }))).rejects.toMatchObject(missing);
-    await expect(emr.send(new GetJobRunCommand({ applicationId, jobRunId: '00missing' }))).rejects.toMatchObject(missing);
-    await expect(emr.send(new CancelJobRunCommand({ applicationId, jobRunId: '00missing' }))).rejects.toMatchObject(missing);
+    await expect(emr.send(new GetJobRunCommand({ applicationId, jobRunId: '00missing' }))).rejects.toMatchObject(
+      missing,
+    );
+    await expect(emr.send(new CancelJobRunCommand({ applicationId, jobRunId: '00missing' }))).rejects.toMatchObject(
+      missing,
+    );
   });
 
   test('runs are listed newest first, by state and by page', async () => {
@@ -259,21 +327,37 @@ describe('the contract of StartJobRun', () => {
 
 describe('an application of the local EMR Serverless', () => {
   test('is created once by its token, started, stopped, tagged, updated, deleted', async () => {
-    const input = { name: 'other', releaseLabel: 'emr-7.5.0', type: 'SPARK', clientToken: randomUUID(), tags: { team: 'maps' } };
+    const input = {
+      name: 'other',
+      releaseLabel: 'emr-7.5.0',
+      type: 'SPARK',
+      clientToken: randomUUID(),
+      tags: { team: 'maps' },
+    };
     const made = await emr.send(new CreateApplicationCommand(input));
     const again = await emr.send(new CreateApplicationCommand(input));
     const id = made.applicationId ?? '';
     const state = async () => (await emr.send(new GetApplicationCommand({ applicationId: id }))).application?.state;
 
     expect(again.applicationId).toBe(id);
-    await expect(emr.send(new CreateApplicationCommand({ ...input, name: 'third' }))).rejects.toMatchObject({ name: 'ConflictException' });
+    await expect(emr.send(new CreateApplicationCommand({ ...input, name: 'third' }))).rejects.toMatchObject({
+      name: 'ConflictException',
+    });
     expect(await state()).toBe('CREATED');
     await emr.send(new StartApplicationCommand({ applicationId: id }));
     expect(await state()).toBe('STARTED');
-    await expect(emr.send(new DeleteApplicationCommand({ applicationId: id }))).rejects.toMatchObject({ name: 'ValidationException' });
+    await expect(emr.send(new DeleteApplicationCommand({ applicationId: id }))).rejects.toMatchObject({
+      name: 'ValidationException',
+    });
     await emr.send(new StopApplicationCommand({ applicationId: id }));
     expect(await state()).toBe('STOPPED');
-    await emr.send(new UpdateApplicationCommand({ applicationId: id, clientToken: randomUUID(), autoStopConfiguration: { idleTimeoutMinutes: 5 } }));
+    await emr.send(
+      new UpdateApplicationCommand({
+        applicationId: id,
+        clientToken: randomUUID(),
+        autoStopConfiguration: { idleTimeoutMinutes: 5 },
+      }),
+    );
     const { application } = await emr.send(new GetApplicationCommand({ applicationId: id }));
     expect(application?.autoStopConfiguration?.idleTimeoutMinutes).toBe(5);
 
@@ -292,7 +376,9 @@ describe('an application of the local EMR Serverless', () => {
     const jobRunId = await start(request('sleep.py', ['60'], { applicationId: id }));
 
     expect((await emr.send(new GetApplicationCommand({ applicationId: id }))).application?.state).toBe('STARTED');
-    await expect(emr.send(new StopApplicationCommand({ applicationId: id }))).rejects.toMatchObject({ name: 'ValidationException' });
+    await expect(emr.send(new StopApplicationCommand({ applicationId: id }))).rejects.toMatchObject({
+      name: 'ValidationException',
+    });
     await emr.send(new CancelJobRunCommand({ applicationId: id, jobRunId }));
   });
 });

@@ -24,7 +24,13 @@ import {
   type StartDataQualityRulesetEvaluationRunCommandInput,
   UpdateDataQualityRulesetCommand,
 } from '@aws-sdk/client-glue';
-import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  CreateBucketCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { type LocalAws, startLocalAws } from '../support/local-aws';
 import { processesThatMention } from '../support/processes-mentioning';
 
@@ -69,7 +75,10 @@ beforeAll(async () => {
     new CreatePartitionCommand({
       DatabaseName: 'lake',
       TableName: 'positions',
-      PartitionInput: { Values: ['other', 'kept'], StorageDescriptor: { Location: 's3://lake/positions/nothing-was-written-here/' } },
+      PartitionInput: {
+        Values: ['other', 'kept'],
+        StorageDescriptor: { Location: 's3://lake/positions/nothing-was-written-here/' },
+      },
     }),
   );
 }, 90_000);
@@ -81,7 +90,11 @@ afterAll(async () => {
 });
 
 /** Parquet as pyarrow writes it: rows (i, device i mod 10, longitude i / 1000, speed i or null). */
-async function addPartition(runId: string, origin: string, shape: { readonly rows: number; readonly everyNthWithoutSpeed: number }): Promise<void> {
+async function addPartition(
+  runId: string,
+  origin: string,
+  shape: { readonly rows: number; readonly everyNthWithoutSpeed: number },
+): Promise<void> {
   const file = join(aws.home, `${randomUUID()}.parquet`);
   const script = [
     'import sys, pyarrow as pa, pyarrow.parquet as pq',
@@ -97,7 +110,10 @@ async function addPartition(runId: string, origin: string, shape: { readonly row
     new CreatePartitionCommand({
       DatabaseName: 'lake',
       TableName: 'positions',
-      PartitionInput: { Values: [runId, origin], StorageDescriptor: { Columns: COLUMNS, Location: `s3://lake/${prefix}` } },
+      PartitionInput: {
+        Values: [runId, origin],
+        StorageDescriptor: { Columns: COLUMNS, Location: `s3://lake/${prefix}` },
+      },
     }),
   );
 }
@@ -122,7 +138,10 @@ async function start(input: StartDataQualityRulesetEvaluationRunCommandInput): P
   return (await glue.send(new StartDataQualityRulesetEvaluationRunCommand(input))).RunId ?? '';
 }
 
-async function until(RunId: string, reached: (status: string) => boolean): Promise<GetDataQualityRulesetEvaluationRunCommandOutput> {
+async function until(
+  RunId: string,
+  reached: (status: string) => boolean,
+): Promise<GetDataQualityRulesetEvaluationRunCommandOutput> {
   const deadline = Date.now() + 55_000;
   for (;;) {
     const run = await glue.send(new GetDataQualityRulesetEvaluationRunCommand({ RunId }));
@@ -161,8 +180,14 @@ describe('an evaluation run of the local Glue Data Quality', () => {
       ['Rule_6', rules[5], 'PASS'],
       ['Rule_7', rules[6], 'PASS'],
     ]);
-    expect(result.RuleResults?.[1]).toMatchObject({ EvaluationMessage: expect.stringContaining('0.8'), EvaluatedMetrics: { 'Column.speed.Completeness': 0.8 } });
-    expect(result.RuleResults?.[3]?.EvaluatedMetrics).toEqual({ 'Column.longitude.Minimum': 0, 'Column.longitude.Maximum': 0.099 });
+    expect(result.RuleResults?.[1]).toMatchObject({
+      EvaluationMessage: expect.stringContaining('0.8') as string,
+      EvaluatedMetrics: { 'Column.speed.Completeness': 0.8 },
+    });
+    expect(result.RuleResults?.[3]?.EvaluatedMetrics).toEqual({
+      'Column.longitude.Minimum': 0,
+      'Column.longitude.Maximum': 0.099,
+    });
     expect(result.Score).toBeCloseTo(6 / 7);
   }, 90_000);
 
@@ -190,7 +215,10 @@ describe('an evaluation run of the local Glue Data Quality', () => {
 
   test('writes its results below ResultsS3Prefix, and lists them', async () => {
     const name = await ruleset(['RowCount > 0']);
-    const RunId = await start({ ...request([name]), AdditionalRunOptions: { ResultsS3Prefix: 's3://lake/quality/night' } });
+    const RunId = await start({
+      ...request([name]),
+      AdditionalRunOptions: { ResultsS3Prefix: 's3://lake/quality/night' },
+    });
 
     const run = await until(RunId, (status) => FINISHED.has(status));
     const ids = run.ResultIds ?? [];
@@ -199,7 +227,11 @@ describe('an evaluation run of the local Glue Data Quality', () => {
     const batch = await glue.send(new BatchGetDataQualityResultCommand({ ResultIds: [...ids, 'dqresult-none'] }));
     const listed = await glue.send(new ListDataQualityResultsCommand({}));
 
-    expect(JSON.parse((await Body?.transformToString()) ?? '')).toMatchObject({ RulesetName: name, RulesetEvaluationRunId: RunId, Score: 1 });
+    expect(JSON.parse((await Body?.transformToString()) ?? '')).toMatchObject({
+      RulesetName: name,
+      RulesetEvaluationRunId: RunId,
+      Score: 1,
+    });
     expect(batch.Results?.map((result) => result.ResultId)).toEqual(ids);
     expect(batch.ResultsNotFound).toEqual(['dqresult-none']);
     expect(listed.Results?.map((result) => result.ResultId)).toContain(ids[0]);
@@ -209,7 +241,9 @@ describe('an evaluation run of the local Glue Data Quality', () => {
     ['a predicate over no partition column', 'longitude > 0', /Predicate.*run_id/],
     ['a predicate that is no SQL', "run_id = 'x", /Predicate/],
   ])('with %s fails and says why', async (_, predicate, message) => {
-    const run = await until(await start(request([await ruleset(['RowCount > 0'])], predicate)), (status) => FINISHED.has(status));
+    const run = await until(await start(request([await ruleset(['RowCount > 0'])], predicate)), (status) =>
+      FINISHED.has(status),
+    );
 
     expect(run).toMatchObject({ Status: 'FAILED', ErrorString: expect.stringMatching(message) as string });
   });
@@ -223,8 +257,11 @@ describe('an evaluation run of the local Glue Data Quality', () => {
 
     const runs = await Promise.all(ids.map((id) => until(id, (status) => FINISHED.has(status))));
 
-    expect(runs[0]).toMatchObject({ Status: 'FAILED', ErrorString: expect.stringContaining('lake.absent') });
-    expect(runs[1]).toMatchObject({ Status: 'FAILED', ErrorString: expect.stringContaining('Parsing Error') });
+    expect(runs[0]).toMatchObject({ Status: 'FAILED', ErrorString: expect.stringContaining('lake.absent') as string });
+    expect(runs[1]).toMatchObject({
+      Status: 'FAILED',
+      ErrorString: expect.stringContaining('Parsing Error') as string,
+    });
   });
 
   test('that is cancelled ends STOPPED, and so does one that waits behind it', async () => {
@@ -234,7 +271,9 @@ describe('an evaluation run of the local Glue Data Quality', () => {
     for (const RunId of ids) await glue.send(new CancelDataQualityRulesetEvaluationRunCommand({ RunId }));
 
     for (const id of ids) expect((await until(id, (status) => FINISHED.has(status))).Status).toBe('STOPPED');
-    await expect(glue.send(new CancelDataQualityRulesetEvaluationRunCommand({ RunId: ids[0] }))).rejects.toMatchObject({ name: 'InvalidInputException' });
+    await expect(glue.send(new CancelDataQualityRulesetEvaluationRunCommand({ RunId: ids[0] }))).rejects.toMatchObject({
+      name: 'InvalidInputException',
+    });
   });
 
   test('outlives a crash of the evaluator: that run fails, the next one is evaluated (X1)', async () => {
@@ -246,7 +285,10 @@ describe('an evaluation run of the local Glue Data Quality', () => {
 
     killEvaluator();
 
-    expect(await until(RunId, (status) => FINISHED.has(status))).toMatchObject({ Status: 'FAILED', ErrorString: expect.stringContaining('evaluator ended') });
+    expect(await until(RunId, (status) => FINISHED.has(status))).toMatchObject({
+      Status: 'FAILED',
+      ErrorString: expect.stringContaining('evaluator ended') as string,
+    });
     expect((await evaluate(['RowCount > 0'])).Score).toBe(1);
   }, 120_000);
 });
@@ -254,7 +296,8 @@ describe('an evaluation run of the local Glue Data Quality', () => {
 function killEvaluator(): void {
   for (const pid of processesThatMention(EVALUATOR)) {
     // Tests of other files have evaluators of their own.
-    if (readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`AWS_ENDPOINT_URL=${aws.endpoint}\0`)) process.kill(pid, 'SIGKILL');
+    if (readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`AWS_ENDPOINT_URL=${aws.endpoint}\0`))
+      process.kill(pid, 'SIGKILL');
   }
 }
 
@@ -273,25 +316,45 @@ describe('the contract of Glue Data Quality', () => {
 
   test('rulesets are created once, read, updated, listed, deleted', async () => {
     const Name = `rules-${randomUUID()}`;
-    await glue.send(new CreateDataQualityRulesetCommand({ Name, Ruleset: 'Rules = [ RowCount > 0 ]', Description: 'first' }));
+    await glue.send(
+      new CreateDataQualityRulesetCommand({ Name, Ruleset: 'Rules = [ RowCount > 0 ]', Description: 'first' }),
+    );
 
-    await expect(glue.send(new CreateDataQualityRulesetCommand({ Name, Ruleset: 'Rules = [ RowCount > 1 ]' }))).rejects.toMatchObject({ name: 'AlreadyExistsException' });
+    await expect(
+      glue.send(new CreateDataQualityRulesetCommand({ Name, Ruleset: 'Rules = [ RowCount > 1 ]' })),
+    ).rejects.toMatchObject({ name: 'AlreadyExistsException' });
     await glue.send(new UpdateDataQualityRulesetCommand({ Name, Ruleset: 'Rules = [ RowCount > 2 ]' }));
-    expect(await glue.send(new GetDataQualityRulesetCommand({ Name }))).toMatchObject({ Name, Description: 'first', Ruleset: 'Rules = [ RowCount > 2 ]' });
-    expect((await glue.send(new ListDataQualityRulesetsCommand({ Filter: { Name } }))).Rulesets).toMatchObject([{ Name, RuleCount: 1 }]);
+    expect(await glue.send(new GetDataQualityRulesetCommand({ Name }))).toMatchObject({
+      Name,
+      Description: 'first',
+      Ruleset: 'Rules = [ RowCount > 2 ]',
+    });
+    expect((await glue.send(new ListDataQualityRulesetsCommand({ Filter: { Name } }))).Rulesets).toMatchObject([
+      { Name, RuleCount: 1 },
+    ]);
     await glue.send(new DeleteDataQualityRulesetCommand({ Name }));
-    await expect(glue.send(new GetDataQualityRulesetCommand({ Name }))).rejects.toMatchObject({ name: 'EntityNotFoundException' });
+    await expect(glue.send(new GetDataQualityRulesetCommand({ Name }))).rejects.toMatchObject({
+      name: 'EntityNotFoundException',
+    });
   });
 
   test('what is wrong or absent is refused by the service’s own exceptions', async () => {
     const name = await ruleset(['RowCount > 0']);
 
-    await expect(glue.send(new CreateDataQualityRulesetCommand({ Name: 'x', Ruleset: 'RowCount > 0' }))).rejects.toMatchObject({ name: 'InvalidInputException' });
+    await expect(
+      glue.send(new CreateDataQualityRulesetCommand({ Name: 'x', Ruleset: 'RowCount > 0' })),
+    ).rejects.toMatchObject({ name: 'InvalidInputException' });
     await expect(start(request(['absent']))).rejects.toMatchObject({ name: 'EntityNotFoundException' });
-    await expect(start({ ...request([name]), ClientToken: 'x'.repeat(256) })).rejects.toMatchObject({ name: 'ValidationException' });
+    await expect(start({ ...request([name]), ClientToken: 'x'.repeat(256) })).rejects.toMatchObject({
+      name: 'ValidationException',
+    });
     await expect(start({ ...request([name]), Role: undefined })).rejects.toMatchObject({ name: 'ValidationException' });
-    await expect(glue.send(new GetDataQualityRulesetEvaluationRunCommand({ RunId: 'dqrun-none' }))).rejects.toMatchObject({ name: 'EntityNotFoundException' });
-    await expect(glue.send(new GetDataQualityResultCommand({ ResultId: 'dqresult-none' }))).rejects.toMatchObject({ name: 'EntityNotFoundException' });
+    await expect(
+      glue.send(new GetDataQualityRulesetEvaluationRunCommand({ RunId: 'dqrun-none' })),
+    ).rejects.toMatchObject({ name: 'EntityNotFoundException' });
+    await expect(glue.send(new GetDataQualityResultCommand({ ResultId: 'dqresult-none' }))).rejects.toMatchObject({
+      name: 'EntityNotFoundException',
+    });
   });
 
   test('every other call to Glue still reaches the emulator’s own catalog', async () => {

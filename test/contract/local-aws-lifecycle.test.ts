@@ -3,7 +3,12 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DynamoDBClient, CreateTableCommand, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { CreateApplicationCommand, EMRServerlessClient, GetJobRunCommand, StartJobRunCommand } from '@aws-sdk/client-emr-serverless';
+import {
+  CreateApplicationCommand,
+  EMRServerlessClient,
+  GetJobRunCommand,
+  StartJobRunCommand,
+} from '@aws-sdk/client-emr-serverless';
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { type LocalAws, startLocalAws } from '../support/local-aws';
 import { processesThatMention } from '../support/processes-mentioning';
@@ -25,7 +30,14 @@ beforeAll(async () => {
   // In a process group of its own, as PySpark's worker daemon is.
   const sleeper = 'import subprocess, sys\nsubprocess.run(["sleep", sys.argv[1]], process_group=0)\n';
   await s3.send(new PutObjectCommand({ Bucket: 'artifacts', Key: 'sleep.py', Body: sleeper }));
-  const made = await emr.send(new CreateApplicationCommand({ name: 'meridian', releaseLabel: 'emr-7.5.0', type: 'SPARK', clientToken: randomUUID() }));
+  const made = await emr.send(
+    new CreateApplicationCommand({
+      name: 'meridian',
+      releaseLabel: 'emr-7.5.0',
+      type: 'SPARK',
+      clientToken: randomUUID(),
+    }),
+  );
   applicationId = made.applicationId ?? '';
   await dynamo.send(
     new CreateTableCommand({
@@ -78,8 +90,13 @@ test('a stop ends its jobs and records them as failed, and a start over the same
   await aws.restart();
 
   const { jobRun } = await emr.send(new GetJobRunCommand({ applicationId, jobRunId }));
-  expect(jobRun).toMatchObject({ state: 'FAILED', stateDetails: expect.stringContaining('emulator was stopped') });
-  expect((await dynamo.send(new GetItemCommand({ TableName: 'ledger', Key: { pk: { S: 'before the stop' } } }))).Item).toBeDefined();
+  expect(jobRun).toMatchObject({
+    state: 'FAILED',
+    stateDetails: expect.stringContaining('emulator was stopped') as string,
+  });
+  expect(
+    (await dynamo.send(new GetItemCommand({ TableName: 'ledger', Key: { pk: { S: 'before the stop' } } }))).Item,
+  ).toBeDefined();
   const { Body } = await s3.send(new GetObjectCommand({ Bucket: 'artifacts', Key: 'sleep.py' }));
   expect(await Body?.transformToString()).toContain('sleep');
 }, 120_000);
@@ -101,8 +118,13 @@ test('a SIGKILL of the emulator leaves no process either, and costs at most what
   await aws.restart();
 
   const { jobRun } = await emr.send(new GetJobRunCommand({ applicationId, jobRunId }));
-  expect(jobRun).toMatchObject({ state: 'FAILED', stateDetails: expect.stringContaining('emulator was stopped') });
-  expect((await dynamo.send(new GetItemCommand({ TableName: 'ledger', Key: { pk: { S: 'before the kill' } } }))).Item).toBeDefined();
+  expect(jobRun).toMatchObject({
+    state: 'FAILED',
+    stateDetails: expect.stringContaining('emulator was stopped') as string,
+  });
+  expect(
+    (await dynamo.send(new GetItemCommand({ TableName: 'ledger', Key: { pk: { S: 'before the kill' } } }))).Item,
+  ).toBeDefined();
 }, 120_000);
 
 test('an environment that lacks something is refused at once, with every fault named', async () => {

@@ -36,7 +36,9 @@ function template({ idleMinutes, rules }: Sizes): string {
         Properties: {
           AssumeRolePolicyDocument: {
             Version: '2012-10-17',
-            Statement: [{ Effect: 'Allow', Principal: { Service: 'emr-serverless.amazonaws.com' }, Action: 'sts:AssumeRole' }],
+            Statement: [
+              { Effect: 'Allow', Principal: { Service: 'emr-serverless.amazonaws.com' }, Action: 'sts:AssumeRole' },
+            ],
           },
         },
       },
@@ -47,7 +49,9 @@ function template({ idleMinutes, rules }: Sizes): string {
           Roles: [{ Ref: 'Role' }],
           PolicyDocument: {
             Version: '2012-10-17',
-            Statement: [{ Effect: 'Allow', Action: 'emr-serverless:GetJobRun', Resource: { 'Fn::Sub': '${Application.Arn}/*' } }],
+            Statement: [
+              { Effect: 'Allow', Action: 'emr-serverless:GetJobRun', Resource: { 'Fn::Sub': '${Application.Arn}/*' } },
+            ],
           },
         },
       },
@@ -64,7 +68,10 @@ function template({ idleMinutes, rules }: Sizes): string {
           AlarmActions: [{ Ref: 'Topic' }],
         },
       },
-      Database: { Type: 'AWS::Glue::Database', Properties: { CatalogId: { Ref: 'AWS::AccountId' }, DatabaseInput: { Name: 'contract_db' } } },
+      Database: {
+        Type: 'AWS::Glue::Database',
+        Properties: { CatalogId: { Ref: 'AWS::AccountId' }, DatabaseInput: { Name: 'contract_db' } },
+      },
       GlueTable: {
         Type: 'AWS::Glue::Table',
         DependsOn: 'Database',
@@ -95,7 +102,11 @@ function template({ idleMinutes, rules }: Sizes): string {
       },
       Ruleset: {
         Type: 'AWS::Glue::DataQualityRuleset',
-        Properties: { Name: 'contract-rules', Ruleset: rules, TargetTable: { DatabaseName: 'contract_db', TableName: 'positions' } },
+        Properties: {
+          Name: 'contract-rules',
+          Ruleset: rules,
+          TargetTable: { DatabaseName: 'contract_db', TableName: 'positions' },
+        },
       },
     },
     Outputs: {
@@ -140,7 +151,9 @@ function outputs(stack: Stack): Record<string, string> {
 
 test('a template with EMR Serverless and Glue Data Quality is created, updated in place and deleted whole (S1.10, S2.25, X14)', async () => {
   const first = template({ idleMinutes: 15, rules: 'Rules = [ RowCount > 0 ]' });
-  const made = await cloudFormation.send(new CreateStackCommand({ StackName, TemplateBody: first, Capabilities: ['CAPABILITY_IAM'] }));
+  const made = await cloudFormation.send(
+    new CreateStackCommand({ StackName, TemplateBody: first, Capabilities: ['CAPABILITY_IAM'] }),
+  );
   const created = await settled();
 
   expect(created).toMatchObject({ StackStatus: 'CREATE_COMPLETE' });
@@ -156,29 +169,39 @@ test('a template with EMR Serverless and Glue Data Quality is created, updated i
     runtimeConfiguration: [{ classification: 'spark-defaults', properties: { 'spark.Example.Key': 'kept' } }],
     tags: { Team: 'maps' },
   });
-  expect((await glue.send(new GetTableCommand({ DatabaseName: 'contract_db', Name: 'positions' }))).Table?.PartitionKeys).toHaveLength(1);
+  expect(
+    (await glue.send(new GetTableCommand({ DatabaseName: 'contract_db', Name: 'positions' }))).Table?.PartitionKeys,
+  ).toHaveLength(1);
 
   await emr.send(new StartApplicationCommand({ applicationId }));
   const second = template({ idleMinutes: 30, rules: 'Rules = [ RowCount > 7 ]' });
-  await cloudFormation.send(new UpdateStackCommand({ StackName, TemplateBody: second, Capabilities: ['CAPABILITY_IAM'] }));
+  await cloudFormation.send(
+    new UpdateStackCommand({ StackName, TemplateBody: second, Capabilities: ['CAPABILITY_IAM'] }),
+  );
   const updated = await settled();
 
   expect(updated).toMatchObject({ StackStatus: 'UPDATE_COMPLETE' });
   expect(outputs(updated)['Ref']).toBe(applicationId);
   const again = await emr.send(new GetApplicationCommand({ applicationId }));
   expect(again.application?.autoStopConfiguration?.idleTimeoutMinutes).toBe(30);
-  expect((await glue.send(new GetDataQualityRulesetCommand({ Name: Ruleset }))).Ruleset).toBe('Rules = [ RowCount > 7 ]');
+  expect((await glue.send(new GetDataQualityRulesetCommand({ Name: Ruleset }))).Ruleset).toBe(
+    'Rules = [ RowCount > 7 ]',
+  );
 
   await cloudFormation.send(new DeleteStackCommand({ StackName }));
   expect((await settled(made.StackId)).StackStatus).toBe('DELETE_COMPLETE');
   expect((await emr.send(new GetApplicationCommand({ applicationId }))).application?.state).toBe('TERMINATED');
-  await expect(glue.send(new GetDataQualityRulesetCommand({ Name: Ruleset }))).rejects.toMatchObject({ name: 'EntityNotFoundException' });
+  await expect(glue.send(new GetDataQualityRulesetCommand({ Name: Ruleset }))).rejects.toMatchObject({
+    name: 'EntityNotFoundException',
+  });
 });
 
 test('a ruleset that is no DQDL fails the stack, which then rolls back', async () => {
   const TemplateBody = template({ idleMinutes: 15, rules: 'RowCount > 0' });
 
-  await cloudFormation.send(new CreateStackCommand({ StackName: 'faulty', TemplateBody, Capabilities: ['CAPABILITY_IAM'] }));
+  await cloudFormation.send(
+    new CreateStackCommand({ StackName: 'faulty', TemplateBody, Capabilities: ['CAPABILITY_IAM'] }),
+  );
 
   expect((await settled('faulty')).StackStatus).toBe('ROLLBACK_COMPLETE');
 });

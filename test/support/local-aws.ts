@@ -115,7 +115,9 @@ async function locateTools(): Promise<{ readonly python: string; readonly jars: 
   const pythonPath = process.env['MERIDIAN_PYTHON'] ?? (await python.locate())?.path;
   const jarsPath = process.env['MERIDIAN_SPARK_JARS'] ?? (await jars.locate())?.path;
   if (pythonPath === undefined || jarsPath === undefined || !existsSync(jarsPath)) {
-    throw new Error('The local AWS needs its Python and jars: run `npx meridian up` once, or set MERIDIAN_PYTHON and MERIDIAN_SPARK_JARS');
+    throw new Error(
+      'The local AWS needs its Python and jars: run `npx meridian up` once, or set MERIDIAN_PYTHON and MERIDIAN_SPARK_JARS',
+    );
   }
   return { python: pythonPath, jars: jarsPath };
 }
