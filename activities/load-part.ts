@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { ApplicationFailure } from '@temporalio/common';
@@ -63,7 +64,7 @@ async function copy(
   client: PoolClient,
   candidate: VersionRow,
   part: CopyPart,
-  bytes: AsyncIterable<Buffer>,
+  bytes: Readable,
   signal: AbortSignal,
 ): Promise<void> {
   const columns = candidate.columns.map((column) => escapeIdentifier(column.name)).join(', ');

@@ -112,16 +112,11 @@ export function createPromotionActivities({ db, pool }: PromotionDependencies) {
       }
     },
 
-    /** The promotion of this generation, if there is one. Idempotent: reads only. */
-    async readPromotion({ cycle }: { readonly cycle: CycleRef }): Promise<Promotion | undefined> {
-      return await findPromotion(db, cycle);
-    },
-
     /**
-     * Gives the generation up and says whether it was promoted before that: with the answer "no" it never will be, whatever
-     * attempt of it still runs. Idempotent by (cycle, generation).
+     * The promotion of this generation, for good: it is given up first, so that after the answer "none" no attempt that still
+     * runs can make one, and its chunks can be voided. Idempotent by (cycle, generation).
      */
-    async settlePromotion({ cycle }: { readonly cycle: CycleRef }): Promise<Promotion | undefined> {
+    async readPromotion({ cycle }: { readonly cycle: CycleRef }): Promise<Promotion | undefined> {
       await sealGeneration(db, cycle);
       return await findPromotion(db, cycle);
     },

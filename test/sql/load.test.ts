@@ -169,16 +169,16 @@ describe('loading parts', () => {
   it('reports parts as it goes and stops when it is cancelled, with whole parts only', async () => {
     const { input, table } = await candidateOf({ rows: 30_000, parts: 30 });
     const environment = activityEnvironment();
-    const beats: { readonly loaded: number; readonly total: number }[] = [];
-    environment.on('heartbeat', (details: { loaded: number; total: number }) => {
+    const beats: { readonly done: number; readonly total: number }[] = [];
+    environment.on('heartbeat', (details: { done: number; total: number }) => {
       beats.push(details);
-      if (details.loaded === 3) environment.cancel();
+      if (details.done === 3) environment.cancel();
     });
 
     await expect(run(activities.loadRelation, { ...input, parallelism: 1 }, environment)).rejects.toMatchObject({ name: 'CancelledFailure' });
 
     const { rows } = await countOf(table);
-    expect(beats).toContainEqual({ loaded: 2, total: 30 });
+    expect(beats).toContainEqual({ done: 2, total: 30, unit: 'parts' });
     expect(rows % 1_000).toBe(0);
     expect(rows).toBeLessThan(30_000);
     const { rows: ledger } = await test.pool.query(`select sum(rows)::bigint as rows from meridian.load_part where relation = 'places' and version = $1`, [input.version]);
