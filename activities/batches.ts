@@ -4,11 +4,12 @@ import { Context, log } from '@temporalio/activity';
 import type { CycleRef } from '../domain/cycle';
 import type { BatchManifest, RawObject, S3Pointer } from '../domain/documents';
 import type { PipelineSpec } from '../domain/pipeline-spec';
-import { arrivalHours, arrivalPrefix } from './batches/arrival-hours';
+import { arrivalDays, arrivalHourOf, dayPrefix } from './batches/arrival-hours';
 import { cutChunks } from './batches/cut-chunks';
-import { listCurrentVersions } from './batches/list-versions';
+import { listCurrentVersions, listPrefixes } from './batches/list-versions';
 import { manifestPointer, readManifest, writeManifestOnce } from './batches/manifest';
 import { type ObjectState, objectSortKey, settledObjects, writeObjectStates } from './batches/objects-table';
+import { forEachParallel } from './for-each-parallel';
 
 export interface BatchDependencies {
   readonly s3: S3Client;
@@ -24,7 +25,7 @@ export interface DiscoveredBatches {
   readonly chunkCount: number;
 }
 
-const PARALLEL_HOURS = 8; // far below S3's 5,500 reads a second per prefix
+const LISTINGS_AT_ONCE = 8; // far below S3's 5,500 reads a second per prefix
 
 /** Activities that find what a cycle is to load, and record what became of it. */
 export function createBatchActivities(deps: BatchDependencies) {
@@ -95,36 +96,25 @@ export interface MarkObjectsInput {
   readonly verdict?: string;
 }
 
-async function findObjects(
-  deps: BatchDependencies,
-  cycle: CycleRef,
-  spec: PipelineSpec,
-): Promise<readonly RawObject[]> {
+async function findObjects(deps: BatchDependencies, cycle: CycleRef, spec: PipelineSpec): Promise<readonly RawObject[]> {
   const context = Context.current();
-  const hours = [...arrivalHours(spec, { start: cycle.intervalStart, end: cycle.intervalEnd })];
-  const found: RawObject[] = [];
-  let hoursListed = 0;
-  const listHours = async () => {
-    for (let hour = hours.shift(); hour !== undefined; hour = hours.shift()) {
-      const arrivalHour = hour;
-      const listed = await listCurrentVersions(
-        deps.s3,
-        deps.buckets.raw,
-        arrivalPrefix(spec, hour),
-        context.cancellationSignal,
-      );
-      const settled =
-        listed.length === 0
-          ? new Set<string>()
-          : await settledObjects(deps.dynamodb, deps.objectsTable, cycle.dataset, hour, context.cancellationSignal);
-      found.push(
-        ...listed.filter((object) => !settled.has(objectSortKey(object))).map((object) => ({ ...object, arrivalHour })),
-      );
-      hoursListed += 1;
-      context.heartbeat({ hoursListed, objects: found.length });
+  const { cancellationSignal: signal } = context;
+  const hours: { readonly arrivalHour: string; readonly prefix: string }[] = [];
+  const interval = { start: cycle.intervalStart, end: cycle.intervalEnd };
+  await forEachParallel(arrivalDays(spec, interval), LISTINGS_AT_ONCE, async (day) => {
+    for (const prefix of await listPrefixes(deps.s3, deps.buckets.raw, dayPrefix(spec, day), signal)) {
+      const arrivalHour = arrivalHourOf(spec, interval, day, prefix);
+      if (arrivalHour !== undefined) hours.push({ arrivalHour, prefix });
     }
-  };
-  await Promise.all(Array.from({ length: PARALLEL_HOURS }, listHours));
+  });
+
+  const found: RawObject[] = [];
+  await forEachParallel(hours, LISTINGS_AT_ONCE, async ({ arrivalHour, prefix }) => {
+    const listed = await listCurrentVersions(deps.s3, deps.buckets.raw, prefix, signal);
+    const settled = await settledObjects(deps.dynamodb, deps.objectsTable, cycle.dataset, arrivalHour, signal);
+    found.push(...listed.filter((object) => !settled.has(objectSortKey(object))).map((object) => ({ ...object, arrivalHour })));
+    context.heartbeat({ hours: hours.length, objects: found.length });
+  });
   return sortByKeyBytes(found);
 }
 

@@ -1,23 +1,30 @@
-import type { DataInterval } from '../../domain/data-interval';
-import { toRfc3339 } from '../../domain/data-interval';
+import { type DataInterval, toRfc3339 } from '../../domain/data-interval';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;
 
-/** Arrival hours, RFC 3339, whose objects a cycle may take: those of `[start, end)` and of the declared lateness before it. */
-export function arrivalHours(spec: PipelineSpec, interval: DataInterval): readonly string[] {
-  const firstMs = Date.parse(interval.start) - spec.dedup.latenessDays * DAY_MS;
-  const hours: string[] = [];
-  for (let hourMs = Math.floor(firstMs / HOUR_MS) * HOUR_MS; hourMs < Date.parse(interval.end); hourMs += HOUR_MS) {
-    hours.push(toRfc3339(new Date(hourMs)));
+/** Days, `YYYY-MM-DD`, in which objects arrived that a cycle may take: its interval, and the declared lateness before it. */
+export function arrivalDays(spec: PipelineSpec, interval: DataInterval): readonly string[] {
+  const days: string[] = [];
+  for (let dayMs = Math.floor(firstArrivalMs(spec, interval) / DAY_MS) * DAY_MS; dayMs < Date.parse(interval.end); dayMs += DAY_MS) {
+    days.push(new Date(dayMs).toISOString().slice(0, 10));
   }
-  return hours;
+  return days;
 }
 
-/** `mobile-geolocation/2018/08/01/13/`: where Firehose puts what arrives in that hour. */
-export function arrivalPrefix(spec: PipelineSpec, arrivalHour: string): string {
-  return `${spec.raw.prefix}${arrivalHour.slice(0, 13).replace(/[-T]/g, '/')}/`;
+/** `mobile-geolocation/2018/08/01/`: where Firehose puts what arrives on that day, below it an hour each. */
+export function dayPrefix(spec: PipelineSpec, day: string): string {
+  return `${spec.raw.prefix}${day.replaceAll('-', '/')}/`;
+}
+
+/** The arrival hour, RFC 3339, that a prefix below a day's stands for, if a cycle may take what arrived in it. */
+export function arrivalHourOf(spec: PipelineSpec, interval: DataInterval, day: string, prefix: string): string | undefined {
+  const hour = /^([01]\d|2[0-3])\/$/.exec(prefix.slice(dayPrefix(spec, day).length))?.[1];
+  if (hour === undefined) return undefined;
+  const arrivalMs = Date.parse(`${day}T${hour}:00:00Z`);
+  const taken = arrivalMs >= firstArrivalMs(spec, interval) && arrivalMs < Date.parse(interval.end);
+  return taken ? toRfc3339(new Date(arrivalMs)) : undefined;
 }
 
 /** Event times that a record may have by its object's arrival hour, `[from, to)` in epoch milliseconds. */
@@ -27,4 +34,8 @@ export function eventWindowMs(spec: PipelineSpec, arrivalHour: string): { readon
     from: hourMs - spec.dedup.latenessDays * DAY_MS,
     to: hourMs + HOUR_MS + spec.dedup.futureToleranceMinutes * 60_000,
   };
+}
+
+function firstArrivalMs(spec: PipelineSpec, interval: DataInterval): number {
+  return Date.parse(interval.start) - spec.dedup.latenessDays * DAY_MS;
 }

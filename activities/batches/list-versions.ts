@@ -1,10 +1,34 @@
 import {
+  ListObjectsV2Command,
+  type ListObjectsV2CommandOutput,
   ListObjectVersionsCommand,
   type ListObjectVersionsCommandOutput,
   type ObjectVersion,
   type S3Client,
 } from '@aws-sdk/client-s3';
 import type { RawObject } from '../../domain/documents';
+
+/** The prefixes one level below `prefix` that hold objects, each ending in `/`. */
+export async function listPrefixes(s3: S3Client, bucket: string, prefix: string, signal: AbortSignal): Promise<readonly string[]> {
+  const found: string[] = [];
+  let token: string | undefined;
+  do {
+    const page: ListObjectsV2CommandOutput = await s3.send(
+      new ListObjectsV2Command({
+        Bucket: bucket,
+        Prefix: prefix,
+        Delimiter: '/',
+        EncodingType: 'url',
+        ...(token === undefined ? {} : { ContinuationToken: token }),
+      }),
+      { abortSignal: signal },
+    );
+    const decode = decoderOf(page.EncodingType);
+    found.push(...(page.CommonPrefixes ?? []).flatMap((each) => (each.Prefix === undefined ? [] : [decode(each.Prefix)])));
+    token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+  } while (token !== undefined);
+  return found;
+}
 
 /** The current version of every object below `prefix`; keys whose latest version is a delete marker are not there. */
 export async function listCurrentVersions(
@@ -21,11 +45,8 @@ export async function listCurrentVersions(
       new ListObjectVersionsCommand({ Bucket: bucket, Prefix: prefix, EncodingType: 'url', ...marker }),
       { abortSignal: signal },
     );
-    const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key;
-    for (const version of page.Versions ?? []) {
-      if (version.IsLatest !== true) continue;
-      found.push(asPinned(version, decode));
-    }
+    const decode = decoderOf(page.EncodingType);
+    found.push(...(page.Versions ?? []).filter((version) => version.IsLatest === true).map((version) => asPinned(version, decode)));
     marker =
       page.IsTruncated === true && page.NextKeyMarker !== undefined
         ? {
@@ -45,7 +66,7 @@ function asPinned(version: ObjectVersion, decode: (key: string) => string): Omit
   return { key: decode(Key), versionId: VersionId ?? 'null', etag: ETag, sizeBytes: Size };
 }
 
-/** S3 encodes a space as `+`, and a plus sign as `%2B`. */
-function decodeKey(encoded: string): string {
-  return decodeURIComponent(encoded.replaceAll('+', ' '));
+/** Only what the answer says is encoded may be decoded: a key may well hold `%2F`. S3 encodes a space as `+`. */
+function decoderOf(encodingType: string | undefined): (key: string) => string {
+  return encodingType === 'url' ? (key) => decodeURIComponent(key.replaceAll('+', ' ')) : (key) => key;
 }

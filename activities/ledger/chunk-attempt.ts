@@ -9,7 +9,7 @@ import { putChunkDocument } from './chunk-document';
 import { type LocalFile, uploadFile, writeQuarantineFile, writeStorageFiles } from './chunk-files';
 import type { ChunkItem } from './chunk-item';
 import type { ChunkDependencies, ChunkInput } from './dedup-chunk';
-import { forEachParallel } from './for-each-parallel';
+import { forEachParallel } from '../for-each-parallel';
 import { deleteSegments, type OwnSegments, putOwnSegments } from './segments';
 
 const UPLOADS_AT_ONCE = 4;

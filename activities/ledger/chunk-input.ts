@@ -6,7 +6,7 @@ import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { eventWindowMs } from '../batches/arrival-hours';
 import { downloadObject } from '../s3-download';
 import type { ChunkDatabase } from './chunk-database';
-import { forEachParallel } from './for-each-parallel';
+import { forEachParallel } from '../for-each-parallel';
 import type { RawLimits } from './line-splitter';
 import { RawLineFile } from './raw-lines';
 import { CREATE_OBJECT_TABLE, createRecordTable } from './record-sql';

@@ -63,8 +63,8 @@ export class LineSplitter {
       this.rest = Buffer.from(rest);
       return;
     }
-    this.dropped += rest.length - KEPT_RAW_BYTES;
     this.rest = Buffer.from(rest.subarray(0, KEPT_RAW_BYTES));
+    this.dropped += rest.length - this.rest.length;
   }
 
   private lines(text: Buffer): void {

@@ -5,7 +5,7 @@ import type { CycleRef } from '../../domain/cycle';
 import type { StorageFile } from '../../domain/documents';
 import { readChunkDocument } from './chunk-document';
 import { type ChunkItem, decodeChunkItem, isChunkItem } from './chunk-item';
-import { forEachParallel } from './for-each-parallel';
+import { forEachParallel } from '../for-each-parallel';
 import { chunksPartition } from './keys';
 import { LedgerTable } from './ledger-table';
 

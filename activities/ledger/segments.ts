@@ -4,7 +4,7 @@ import { dateOfDay } from './chunk-files';
 import type { LogEntry } from './date-log';
 import { expiresAtSeconds, segmentTtlSeconds } from './expiry';
 import { FINGERPRINT_BYTES } from './fingerprint-sql';
-import { forEachParallel } from './for-each-parallel';
+import { forEachParallel } from '../for-each-parallel';
 import { segmentKey } from './keys';
 import type { LedgerTable } from './ledger-table';
 import type { SegmentCache } from './segment-cache';
