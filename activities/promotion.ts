@@ -116,7 +116,7 @@ export function createPromotionActivities({ db, pool }: PromotionDependencies) {
      * The promotion of this generation, for good: it is given up first, so that after the answer "none" no attempt that still
      * runs can make one, and its chunks can be voided. Idempotent by (cycle, generation).
      */
-    async readPromotion({ cycle }: { readonly cycle: CycleRef }): Promise<Promotion | undefined> {
+    async settlePromotion({ cycle }: { readonly cycle: CycleRef }): Promise<Promotion | undefined> {
       await sealGeneration(db, cycle);
       return await findPromotion(db, cycle);
     },

@@ -7,8 +7,9 @@ const MAX_LINE_CHARACTERS = 500;
 const ERROR_LINE = /(Error|Exception|Traceback|Caused by|FAILED|refused|denied)/;
 
 /**
- * Where a run's driver log is, and its last telling lines; an unreadable log says so in a line instead of hiding the failure
- * that it should explain. @see EMR Serverless, "Storing logs", for the path.
+ * Where a run's driver logs are, and their last telling lines; an unreadable log says so in a line instead of hiding the failure
+ * that it should explain. Spark sends a Python driver's traceback to stdout, the JVM's own errors go to stderr: both are read.
+ * @see EMR Serverless, "Storing logs", for the path
  */
 export async function driverErrorLines(
   s3: S3Client,
@@ -16,15 +17,19 @@ export async function driverErrorLines(
   applicationId: string,
   jobRunId: string,
 ): Promise<{ uri: string; lines: readonly string[] }> {
-  const key = `logs/applications/${applicationId}/jobs/${jobRunId}/SPARK_DRIVER/stderr.gz`;
-  const uri = `s3://${bucket}/${key}`;
+  const folder = `logs/applications/${applicationId}/jobs/${jobRunId}/SPARK_DRIVER`;
+  const streams = await Promise.all(['stdout', 'stderr'].map((stream) => lastLines(s3, bucket, `${folder}/${stream}.gz`)));
+  return { uri: `s3://${bucket}/${folder}/`, lines: streams.flat() };
+}
+
+async function lastLines(s3: S3Client, bucket: string, key: string): Promise<readonly string[]> {
   try {
     const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
     const text = gunzipSync((await Body?.transformToByteArray()) ?? new Uint8Array()).toString('utf8');
     const lines = text.split('\n').filter((line) => line.trim() !== '');
     const telling = lines.filter((line) => ERROR_LINE.test(line));
-    return { uri, lines: (telling.length > 0 ? telling : lines).slice(-LAST_LINES).map((line) => line.slice(0, MAX_LINE_CHARACTERS)) };
+    return (telling.length > 0 ? telling : lines).slice(-LAST_LINES).map((line) => line.slice(0, MAX_LINE_CHARACTERS));
   } catch (error) {
-    return { uri, lines: [`(the log could not be read: ${error instanceof Error ? error.message : String(error)})`] };
+    return [`(${key} could not be read: ${error instanceof Error ? error.message : String(error)})`];
   }
 }

@@ -50,8 +50,8 @@ function steps(scratch: string, python: string): readonly Step[] {
       },
     },
     {
-      name: 'jobs (pytest)',
-      command: [python, '-m', 'pytest', '-q', `--junitxml=${join(scratch, 'pytest.xml')}`, 'jobs/tests'],
+      name: 'pytest: jobs, local AWS',
+      command: [python, '-m', 'pytest', '-q', `--junitxml=${join(scratch, 'pytest.xml')}`, 'jobs/tests', 'infra/local/aws/tests'],
       tally: async () => {
         const xml = await readFile(join(scratch, 'pytest.xml'), 'utf8');
         const count = (name: string) => Number(new RegExp(`${name}="(\\d+)"`).exec(xml)?.[1] ?? 0);

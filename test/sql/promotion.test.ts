@@ -149,18 +149,18 @@ describe('a promotion', () => {
   it('never comes after its generation was given up: what was read as not promoted stays so', async () => {
     const night = await nextNight();
 
-    const before = await run(activities.readPromotion, { cycle: night.cycle });
+    const before = await run(activities.settlePromotion, { cycle: night.cycle });
 
     await expect(run(activities.promote, promotionOf(night))).rejects.toMatchObject({ type: FailureType.TurnLost });
     expect(before).toBeUndefined();
-    expect(await run(activities.readPromotion, { cycle: night.cycle })).toBeUndefined();
+    expect(await run(activities.settlePromotion, { cycle: night.cycle })).toBeUndefined();
   });
 
   it('is found in the ledger by whoever reads it', async () => {
     const night = await nextNight();
     await run(activities.promote, promotionOf(night));
 
-    expect(await run(activities.readPromotion, { cycle: night.cycle })).toMatchObject({ sequence: 1, relations: { places: 1, totals: 1 } });
+    expect(await run(activities.settlePromotion, { cycle: night.cycle })).toMatchObject({ sequence: 1, relations: { places: 1, totals: 1 } });
   });
 
   it('takes only candidates that were proved (I4)', async () => {

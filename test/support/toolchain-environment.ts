@@ -1,10 +1,10 @@
 import { dirname } from 'node:path';
 import { createOutput } from '../../cli/output';
-import { ensureToolchain } from '../../infra/local/toolchain';
+import { ensureToolchain, STACK_TOOLS } from '../../infra/local/toolchain';
 
 /** Brings every tool, and says by environment where the tests find them. */
 export async function testEnvironment(): Promise<{ readonly env: NodeJS.ProcessEnv; readonly python: string }> {
-  const tools = await ensureToolchain(['temporal', 'python', 'jars', 'postgres', 'java'], createOutput({}));
+  const tools = await ensureToolchain([...STACK_TOOLS, 'temporalTestServer'], createOutput({}));
   return {
     python: tools.python.path,
     env: {
@@ -15,6 +15,7 @@ export async function testEnvironment(): Promise<{ readonly env: NodeJS.ProcessE
       MERIDIAN_TEMPORAL: tools.temporal.path,
       MERIDIAN_PYTHON: tools.python.path,
       MERIDIAN_SPARK_JARS: tools.jars.path,
+      MERIDIAN_SPARK_CLASS_ARCHIVE: tools.sparkClasses.path,
       MERIDIAN_POSTGRES_BIN: tools.postgres.path,
     },
   };

@@ -65,7 +65,6 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     voidCycle: async () => ({ voided: 3 }),
     dropCandidates: async () => ({ dropped: [] }),
     openJobs: async () => [],
-    readPromotion: async () => undefined,
     settlePromotion: async () => undefined,
     settleSparkJob: async () => undefined,
     settleQualityRun: async () => undefined,
