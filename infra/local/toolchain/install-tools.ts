@@ -47,23 +47,33 @@ async function locateAll(tools: readonly Tool[]): Promise<ReadonlyMap<string, Fo
 async function installAll(missing: readonly Tool[], progress: Progress): Promise<ReadonlyMap<string, Found>> {
   const installed = new Map<string, Found>();
   const failures: unknown[] = [];
-  const queue = missing.values();
-  const lane = async () => {
-    for (const tool of queue) {
-      // What runs beside a failure is let finish, since it stays; nothing new is begun.
-      if (failures.length > 0) return;
-      const startedAt = Date.now();
-      try {
-        const found = await installWithRetry(tool, progress);
-        installed.set(tool.name, found);
-        progress.note(`✔ ${tool.title}: ${found.version} (${Math.round((Date.now() - startedAt) / 1_000)} s)`);
-      } catch (error) {
-        failures.push(error);
-        progress.note(`✘ ${tool.title} cannot be had; what is being installed beside it is finished first`);
-      }
+  const waiting = [...missing];
+  const running = new Map<string, Promise<void>>();
+  const install = async (tool: Tool) => {
+    const startedAt = Date.now();
+    try {
+      const found = await installWithRetry(tool, progress);
+      installed.set(tool.name, found);
+      progress.note(`✔ ${tool.title}: ${found.version} (${Math.round((Date.now() - startedAt) / 1_000)} s)`);
+    } catch (error) {
+      failures.push(error);
+      if (running.size > 1) progress.note(`✘ ${tool.title} cannot be had; what is being installed beside it is finished first`);
+    } finally {
+      running.delete(tool.name);
     }
   };
-  await Promise.all(Array.from({ length: PARALLEL_INSTALLS }, lane));
+  for (;;) {
+    // What runs beside a failure is let finish, since it stays; nothing new is begun.
+    while (failures.length === 0 && running.size < PARALLEL_INSTALLS) {
+      const unfinished = new Set([...running.keys(), ...waiting.map(({ name }) => name)]);
+      const next = waiting.findIndex(({ after = [] }) => !after.some((name) => unfinished.has(name)));
+      const [tool] = next === -1 ? [] : waiting.splice(next, 1);
+      if (tool === undefined) break;
+      running.set(tool.name, install(tool));
+    }
+    if (running.size === 0) break;
+    await Promise.race(running.values());
+  }
   if (failures.length > 0) throw failures[0];
   return installed;
 }

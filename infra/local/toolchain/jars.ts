@@ -32,6 +32,7 @@ export const jars: Tool = {
   downloadMb: 400,
   diskMb: 800,
   seconds: 60,
+  after: ['java'], // Maven runs on it
 
   async locate() {
     const complete = JARS.every((jar) => existsSync(join(folder(), fileOf(jar))));

@@ -19,6 +19,7 @@ export const temporalTestServer: Tool = {
   downloadMb: 38,
   diskMb: 40,
   seconds: 30,
+  after: ['java'], // Maven runs on it
 
   async locate() {
     const path = executable();

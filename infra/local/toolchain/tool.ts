@@ -10,6 +10,8 @@ export interface Tool {
   readonly diskMb: number;
   /** How long an installation takes on 2 cores, in seconds. */
   readonly seconds: number;
+  /** Names of tools that must be there before this one can be installed. */
+  readonly after?: readonly string[];
   /** The tool where it is complete and of the right version; never installs. */
   locate(): Promise<Found | undefined>;
   /**

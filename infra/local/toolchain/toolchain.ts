@@ -5,16 +5,17 @@ import { jars } from './jars';
 import { java } from './java';
 import { postgresServer } from './postgres-server';
 import { python } from './python';
+import { sparkClasses } from './spark-classes';
 import { temporalCli } from './temporal-cli';
 import { temporalTestServer } from './temporal-test-server';
 import type { Found, Tool } from './tool';
 
-/** The slowest first, so that it is not what one waits for last; Java before what Maven, which runs on it, brings. */
-export const TOOLS = { temporal: temporalCli, java, python, jars, postgres: postgresServer, temporalTestServer } as const satisfies Record<string, Tool>;
+/** The slowest first, so that it is not what one waits for last. */
+export const TOOLS = { temporal: temporalCli, java, python, jars, postgres: postgresServer, sparkClasses, temporalTestServer } as const satisfies Record<string, Tool>;
 export type ToolName = keyof typeof TOOLS;
 
 /** What the local stack is made of; the others are for tests. */
-export const STACK_TOOLS = ['temporal', 'java', 'python', 'jars', 'postgres'] as const satisfies readonly ToolName[];
+export const STACK_TOOLS = ['temporal', 'java', 'python', 'jars', 'postgres', 'sparkClasses'] as const satisfies readonly ToolName[];
 
 /**
  * Finds the tools of these names, installing what is missing.
