@@ -6,7 +6,8 @@ from typing import Sequence
 from meridian_jobs import Relation, TransformJob, run
 
 # The polygons are some megabytes however many the records are: every executor gets an index of them, and no record travels.
-# Joined rows of one record then meet by its lineage; `zones` are its airspaces, the smallest first, equal ones by name.
+# Rows of one record then meet by all that it holds, its line first, since that tells most apart at once. `zones` are its
+# airspaces, the smallest first, equal ones by name.
 LOCATED = """
 with in_zones as (
   select /*+ broadcast(airspaces) */ records.*, airspaces.name as zone_name, airspaces.area as zone_area
@@ -15,24 +16,23 @@ with in_zones as (
   select /*+ broadcast(countries) */ in_zones.*, countries.name as country_name, countries.area as country_area
   from in_zones left join countries on ST_Intersects(countries.geometry, in_zones.geom)
 )
-select
-  any_value(event_time) as event_time, any_value(device_id) as device_id, any_value(geom) as geom,
-  any_value(longitude) as longitude, any_value(latitude) as latitude, any_value(speed) as speed,
-  any_value(altitude) as altitude, any_value(cycle_id) as cycle_id, any_value(generation) as generation,
-  raw_object, raw_line,
+select raw_line, raw_object, raw_version, event_time, device_id, longitude, latitude, speed, altitude, cycle_id, generation,
   array_distinct(transform(
     array_sort(collect_set(struct(zone_area, zone_name)) filter (where zone_name is not null)), zone -> zone.zone_name
   )) as zones,
   (min(struct(country_area, country_name)) filter (where country_name is not null)).country_name as country
 from in_countries
-group by raw_object, raw_version, raw_line
+group by raw_line, raw_object, raw_version, event_time, device_id, longitude, latitude, speed, altitude, cycle_id, generation
 """
 
-POSITIONS = "select *, get(zones, 0) as zone, ST_GeoHash(geom, 7) as cell from located"
+POSITIONS = """
+select *, get(zones, 0) as zone, ST_Point(longitude, latitude) as geom, ST_GeoHash(ST_Point(longitude, latitude), 7) as cell
+from located
+"""
 
 ZONE_ACTIVITY = """
 select zone, date_trunc('hour', event_time) as hour, count(*) as records, count(distinct device_id) as devices,
-  avg(speed) as mean_speed, ST_Envelope_Agg(geom) as extent
+  avg(speed) as mean_speed, ST_Envelope_Agg(ST_Point(longitude, latitude)) as extent
 from (select *, explode(zones) as zone from located)
 group by zone, date_trunc('hour', event_time)
 """

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from .errors import JobError
 from .outputs import Relation, write_relation
 from .quarantine import REASON, write_quarantine
-from .records import InputCounts, count_input, read_storage
+from .records import InputCounts, count_input, read_storage, with_points
 from .references import read_reference
 from .s3 import delete_objects, list_uris, put_object
 from .session import open_session
@@ -40,12 +40,12 @@ class TransformJob:
                 storage.where("fault is not null"), self.task.quarantine_uri
             )
             _expect("records in quarantine", self._input.faulty, written)
-        records = storage.where("fault is null").drop("fault")
+        records = with_points(storage, longitude, latitude)
         records.createOrReplaceTempView("records")
         return records
 
     def read_reference(self, name: str) -> DataFrame:
-        """Named polygons: `name`, `geometry`, `area` (square degrees); also a view of that name for SQL."""
+        """Named areas: `name`, `area` (square degrees), and `geometry`, a row for each polygon; also a view of that name."""
         reference = read_reference(self.spark, self.task, name)
         reference.createOrReplaceTempView(f"`{name}`")
         return reference

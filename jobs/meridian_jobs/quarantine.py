@@ -67,7 +67,7 @@ def _in_files(batches: Iterator[pa.RecordBatch]) -> Iterator[list[str]]:
 def write_quarantine(faulty: DataFrame, quarantine_uri: str) -> tuple[int, list[str]]:
     """Writes records that have a `fault`. @returns how many, and the files' URIs"""
     names = faulty._jdf.columns()
-    record = ", ".join(f"`{name}`" for name in names if name not in (*_LINEAGE, "fault", "geom"))
+    record = ", ".join(f"`{name}`" for name in names if name not in (*_LINEAGE, "fault"))
     line = f"""to_json(named_struct(
       'reason', '{REASON}', 'detail', fault, 'object', raw_object, 'version', raw_version, 'line', raw_line,
       'record', struct({record})), map('ignoreNullFields', 'false')) as line"""

@@ -26,7 +26,7 @@ class InputCounts:
 
 
 def read_storage(spark: SparkSession, task: TransformTask, longitude: str, latitude: str) -> DataFrame:
-    """Storage's columns, `geom` (null where there is a fault) and `fault`."""
+    """Storage's columns, and `fault`: what is wrong with a row's place, null when nothing is."""
     if not task.files:
         raise JobError(f"Cycle {task.cycle_id} lists no storage files: there is nothing to transform")
     # Literally these files: a `*` or `{` in a key is no pattern.
@@ -38,9 +38,13 @@ def read_storage(spark: SparkSession, task: TransformTask, longitude: str, latit
     if missing:
         raise JobError(f"Storage file {newest} lacks column(s) {', '.join(missing)}: it has {', '.join(schema.names)}")
     storage = reader.schema(schema).parquet(*(file.uri for file in task.files))
-    point = f"ST_SetSRID(ST_Point(`{longitude}`, `{latitude}`), 4326)"
-    fault = fault_sql(longitude, latitude)
-    return storage.withColumn("fault", f.expr(fault)).withColumn("geom", f.expr(f"if(fault is null, {point}, null)"))
+    return storage.withColumn("fault", f.expr(fault_sql(longitude, latitude)))
+
+
+def with_points(storage: DataFrame, longitude: str, latitude: str) -> DataFrame:
+    """The rows without a fault, with `geom`."""
+    point = f.expr(f"ST_SetSRID(ST_Point(`{longitude}`, `{latitude}`), 4326)")
+    return storage.where("fault is null").drop("fault").withColumn("geom", point)
 
 
 def count_input(storage: DataFrame, task: TransformTask) -> InputCounts:

@@ -56,6 +56,7 @@ def spark(aws: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkS
         f"{s3a}.access.key": "test",
         f"{s3a}.secret.key": "test",
         "spark.driver.memory": "2g",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC",  # short runs: compile less
         "spark.ui.enabled": "false",
         "spark.local.dir": str(folder / "local"),
         "spark.driver.bindAddress": "127.0.0.1",
