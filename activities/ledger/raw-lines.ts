@@ -129,8 +129,6 @@ class Unreadable extends Error {}
 /** zlib's own faults and ours; anything else is the machine's, and worth a retry. */
 function unreadableDetail(error: unknown): string | undefined {
   if (error instanceof Unreadable) return error.message;
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' && /^Z_(DATA|BUF|STREAM|NEED_DICT)/.test(code)
-    ? `${(error as Error).message} (${code})`
-    : undefined;
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code !== undefined && /^Z_(DATA|BUF|STREAM|NEED_DICT)/.test(code) ? `${message} (${code})` : undefined;
 }

@@ -62,7 +62,6 @@ test('a line beyond the limit is bad, whole size told, and the next one is fine'
     [1, 'bad_line', 'a line of 5008 bytes, at most 64 are read'],
     [2, undefined, undefined],
   ]);
-  expect(taken[0]?.text.length).toBeLessThanOrEqual(2_048);
 });
 
 test.each([

@@ -53,13 +53,18 @@ export function activityContext(): MockActivityEnvironment {
   return new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
 }
 
+/** Runs an activity as a worker would. */
+export function run<I, R>(activity: (input: I) => Promise<R>, input: I, context = activityContext()): Promise<R> {
+  return context.run(activity as (...args: I[]) => Promise<R>, input);
+}
+
 /** `…/2018/08/01/13/<name>` of an arrival hour such as `2018-08-01T13`. */
 export function rawKey(hour: string, name: string, spec: PipelineSpec = SPEC): string {
   return `${spec.raw.prefix}${hour.replace(/[-T]/g, '/')}/${name}`;
 }
 
 export async function putRaw(deps: Deps, key: string, body: string | Buffer): Promise<string> {
-  const { VersionId } = await deps.s3.send(new PutObjectCommand({ Bucket: deps.buckets.raw, Key: key, Body: body }));
+  const { VersionId } = await deps.s3.send(new PutObjectCommand({ Bucket: deps.buckets.raw, Key: key, Body: body, ContentLength: Buffer.byteLength(body) }));
   return VersionId ?? 'null';
 }
 
@@ -69,7 +74,7 @@ export function lines(records: readonly RawRecord[]): Buffer {
 }
 
 export function discover(deps: Deps, cycle: CycleRef, spec: PipelineSpec = SPEC): Promise<DiscoveredBatches> {
-  return activityContext().run(createBatchActivities(deps).discoverBatches, { cycle, spec });
+  return run(createBatchActivities(deps).discoverBatches, { cycle, spec });
 }
 
 export interface NightOptions {
@@ -82,8 +87,8 @@ export async function runNight(deps: Deps, cycle: CycleRef, options: NightOption
   const { spec = SPEC, epoch = 1 } = options;
   const { chunkCount } = await discover(deps, cycle, spec);
   const ledger = createLedgerActivities(deps);
-  await activityContext().run(ledger.raiseFence, { dataset: spec.dataset, epoch });
-  const result = await activityContext().run(ledger.dedupChunks, { cycle, spec, fromChunk: 0, toChunk: chunkCount, epoch });
+  await run(ledger.raiseFence, { dataset: spec.dataset, epoch });
+  const result = await run(ledger.dedupChunks, { cycle, spec, fromChunk: 0, toChunk: chunkCount, epoch });
   return { ...result, chunkCount };
 }
 
