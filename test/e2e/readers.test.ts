@@ -30,8 +30,15 @@ async function swapBoth(version: number): Promise<void> {
 }
 
 function readersOf(config: TestDatabase['config']): ReaderLoop {
-  const { host, port, user, database: name } = config;
-  return startReaders({ ...process.env, PGHOST: String(host), PGPORT: String(port), PGUSER: String(user), PGDATABASE: String(name) });
+  const { host, port, user, password, database: name } = config;
+  return startReaders({
+    ...process.env,
+    PGHOST: String(host),
+    PGPORT: String(port),
+    PGUSER: String(user),
+    PGPASSWORD: String(password),
+    PGDATABASE: String(name),
+  });
 }
 
 beforeAll(async () => {

@@ -6,7 +6,7 @@ import { loadPart } from '../../activities/load-part';
 import type { S3Pointer } from '../../domain/documents';
 import { FailureType } from '../../domain/failure-type';
 import { findVersionOf, type VersionRow } from '../../sql/queries/versions';
-import { createTestDatabase, runAsAdmin, type TestDatabase } from '../support/postgres';
+import { createTestDatabase, runOnce, type TestDatabase } from '../support/postgres';
 import {
   activityEnvironment,
   createActivities,
@@ -150,8 +150,8 @@ describe('loading parts', () => {
     const stalling = createActivities(test, await store.meddledClient((path) => (path.includes('part-7') ? 'stall' : undefined)));
     const crashed = run(stalling.loadRelation, { ...input, parallelism: 2 }).catch((error: unknown) => error);
     await waitFor(async () => (await countOf(table)).rows === 11_000);
-    await runAsAdmin(
-      test.adminConfig,
+    await runOnce(
+      test.configOf('postgres'),
       `select pg_terminate_backend(pid) from pg_stat_activity where query ~* '^copy' and state = 'active' and datname = current_database()`,
     );
     const outcome = await crashed;

@@ -5,7 +5,7 @@ import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { openDatabase } from '../../sql/database';
 import { listVersions } from '../../sql/queries/versions';
 import { cutOnce } from './cut-once';
-import { createTestDatabase, type TestDatabase, testServer, type TestServer } from '../support/postgres';
+import { createTestDatabase, startTestServer, type TestDatabase, type TestServer } from '../support/postgres';
 import {
   activityEnvironment,
   createActivities,
@@ -30,7 +30,7 @@ let day = 0;
 const clients: Client[] = [];
 
 beforeAll(async () => {
-  [server, store] = await Promise.all([testServer(), startObjectStore()]);
+  [server, store] = await Promise.all([startTestServer(), startObjectStore()]);
 });
 beforeEach(async () => {
   day = 0;
@@ -91,7 +91,7 @@ describe('a promotion', () => {
       sequence: 1,
       jobRunId: 'job-1',
     });
-    const reader = await connect({ ...test.config, user: 'meridian_reader' });
+    const reader = await connect(test.configOf('meridian_reader'));
     expect((await reader.query('select count(*) from vw_places')).rows).toEqual([{ count: '100' }]);
     await expect(reader.query('select * from places_v1')).rejects.toMatchObject({ code: '42501' });
   });

@@ -3,7 +3,7 @@ import { Client, type ClientConfig } from 'pg';
 import { FailureType } from '../../domain/failure-type';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { openDatabase } from '../../sql/database';
-import { createTestDatabase, type TestDatabase, testServer, type TestServer } from '../support/postgres';
+import { createTestDatabase, startTestServer, type TestDatabase, type TestServer } from '../support/postgres';
 import { activityEnvironment, createActivities, loadNight, type LoadedNight, nightEnding, promoteNight, run, spec, type TestActivities } from './fixture';
 import { type ObjectStore, startObjectStore } from './object-store';
 
@@ -15,7 +15,7 @@ let day = 0;
 const clients: Client[] = [];
 
 beforeAll(async () => {
-  [server, store] = await Promise.all([testServer(), startObjectStore()]);
+  [server, store] = await Promise.all([startTestServer(), startObjectStore()]);
 });
 beforeEach(async () => {
   day = 0;
@@ -221,7 +221,7 @@ describe('the snapshot wait', () => {
 
   it('does not wait for transactions of other databases', async () => {
     const night = await nextNight();
-    const elsewhere = await connect({ ...test.config, database: 'postgres' });
+    const elsewhere = await connect(server.config('postgres', 'meridian'));
     await elsewhere.query('begin isolation level repeatable read; select txid_current()');
 
     expect(await run(activities.awaitSnapshots, promotionOf(night, withPatience(0.02)))).toMatchObject({ outcome: 'clear' });
@@ -229,7 +229,7 @@ describe('the snapshot wait', () => {
 
   it('refuses a role that is not shown the transactions of others', async () => {
     const night = await nextNight();
-    const blind = openDatabase({ ...test.config, user: 'meridian_reader' });
+    const blind = openDatabase(test.configOf('meridian_reader'));
 
     await expect(run(createActivities({ ...test, ...blind }, store.s3).awaitSnapshots, promotionOf(night))).rejects.toMatchObject({
       type: FailureType.DatabasePrivilegeMissing,

@@ -1,185 +1,101 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, type ClientConfig, type PoolConfig } from 'pg';
-import { migrate } from '../../sql/migrate';
+import { Client, type PoolConfig } from 'pg';
+import { freePort } from '../../infra/local/ports';
+import { POSTGRES, startPostgres } from '../../infra/local/postgres';
+import { removeCluster } from '../../infra/local/postgres-cluster';
+import { ensurePasswords } from '../../infra/local/postgres-passwords';
+import { stopProcess } from '../../infra/local/processes';
+import { postgresServer } from '../../infra/local/toolchain/postgres-server';
 import { type OpenDatabase, openDatabase } from '../../sql/database';
+import { migrate } from '../../sql/migrate';
 
-const HOST = '127.0.0.1';
 const TEMPLATE = 'meridian_template';
-/** Set by whoever starts one server for a whole run: `host:port` of a server made by `startTestServer`. */
-const SHARED_SERVER = 'MERIDIAN_TEST_POSTGRES';
 
-/** A private PostgreSQL with PostGIS and the migrated template database. */
+type Role = 'postgres' | 'meridian' | 'meridian_reader';
+
+/** The local stack's PostgreSQL with its roles and PostGIS, private to a test file, with a migrated template database. */
 export interface TestServer {
-  readonly address: string;
+  config(database: string, role: Role): PoolConfig;
   stop(): Promise<void>;
 }
 
-/** A database of a test file's own, cloned from the migrated template. */
+/** A database of its own, cloned from the template; its pool is the product's role, as a worker has it. */
 export interface TestDatabase extends OpenDatabase {
-  /** As the product's role `meridian` sees it. */
-  readonly config: ClientConfig & PoolConfig;
-  /** As the superuser, for what a test does from outside. */
-  readonly adminConfig: ClientConfig & PoolConfig;
-  /** Drops the database, and ends the server when it was started for it alone. */
+  /** What a client needs as the product's role. */
+  readonly config: PoolConfig;
+  configOf(role: Role): PoolConfig;
+  /** Drops the database, and ends the server that was started for it alone. */
   stop(): Promise<void>;
 }
 
-/** Starts a server on a free port, with the roles that the local stack has, and migrates the template database. */
 export async function startTestServer(): Promise<TestServer> {
-  const bin = findBinaries();
+  const server = await postgresServer.locate();
+  if (server === undefined) throw new Error(`${postgresServer.title} was not found: run \`npx meridian up\` once, or \`npm test\``);
   const home = mkdtempSync(join(tmpdir(), 'meridian-pg-'));
-  const account = unprivilegedAccount();
-  if (account !== undefined) chownSync(home, account.uid, account.gid);
-  const data = join(home, 'data');
-  execFileSync(join(bin, 'initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'], {
-    ...account,
-    cwd: home,
-    stdio: 'ignore',
-  });
-  const port = await freePort();
-  const settings = {
-    listen_addresses: HOST,
-    port,
-    unix_socket_directories: home,
-    fsync: 'off',
-    shared_buffers: '64MB',
-    max_connections: 200,
-    max_wal_size: '512MB',
-    log_min_messages: 'fatal',
-  };
-  const server = spawn(
-    join(bin, 'postgres'),
-    ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
-    { ...account, cwd: home, stdio: 'ignore' },
-  );
-  const killServer = () => void server.kill('SIGQUIT');
-  process.once('exit', killServer);
-  const address = `${HOST}:${port}`;
-  try {
-    await prepare(address);
-  } catch (error) {
-    killServer();
-    throw error;
-  }
-  return {
-    address,
+  const env = await startPostgres({ home, server, port: await freePort() });
+  const passwords = ensurePasswords(home);
+  const started: TestServer = {
+    config: (database, role) => ({ host: env.PGHOST, port: Number(env.PGPORT), database, user: role, password: passwords[role] }),
     async stop() {
-      process.removeListener('exit', killServer);
-      if (server.exitCode === null) {
-        const ended = new Promise((resolve) => server.once('exit', resolve));
-        server.kill('SIGINT');
-        await ended;
-      }
+      await stopProcess(home, POSTGRES);
+      removeCluster(home);
       rmSync(home, { recursive: true, force: true });
     },
   };
+  try {
+    await prepareTemplate(started);
+  } catch (error) {
+    await started.stop();
+    throw error;
+  }
+  return started;
 }
 
-/** The server of this run, or one of the test file's own where the run has none. */
-export async function testServer(): Promise<TestServer> {
-  const shared = process.env[SHARED_SERVER];
-  return shared === undefined ? await startTestServer() : { address: shared, stop: async () => undefined };
-}
-
-/** Clones the template. Without a server it takes `testServer`, and ends that with the database. */
+/** @param given - where a test file wants several databases, or the server itself; else one is started for this database */
 export async function createTestDatabase(given?: TestServer): Promise<TestDatabase> {
-  const server = given ?? (await testServer());
-  const { address } = server;
+  const server = given ?? (await startTestServer());
   const name = `test_${randomBytes(6).toString('hex')}`;
-  await asAdmin(address, 'postgres', `create database ${name} template ${TEMPLATE} owner meridian`);
-  const config = configOf(address, name, 'meridian');
+  const admin = server.config('postgres', 'postgres');
+  await runOnce(admin, `create database ${name} template ${TEMPLATE} owner meridian`);
+  const config = server.config(name, 'meridian');
   const opened = openDatabase({ ...config, max: 30 });
   return {
     ...opened,
     config,
-    adminConfig: configOf(address, name, 'postgres'),
+    configOf: (role) => server.config(name, role),
     async stop() {
       await opened.close();
-      await asAdmin(address, 'postgres', `drop database ${name} with (force)`);
       if (given === undefined) await server.stop();
+      else await runOnce(admin, `drop database ${name} with (force)`);
     },
   };
 }
 
-/** Runs one statement as the superuser. */
-export async function runAsAdmin(config: ClientConfig, statement: string, values: readonly unknown[] = []): Promise<void> {
+/** Runs one statement on a connection of its own. */
+export async function runOnce(config: PoolConfig, statement: string): Promise<void> {
   const client = new Client(config);
   await client.connect();
   try {
-    await client.query(statement, [...values]);
+    await client.query(statement);
   } finally {
     await client.end();
   }
 }
 
-async function prepare(address: string): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  for (;;) {
-    try {
-      await asAdmin(address, 'postgres', 'select 1');
-      break;
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
-      await sleep(50);
-    }
+async function prepareTemplate(server: TestServer): Promise<void> {
+  const admin = server.config('postgres', 'postgres');
+  // Nothing here outlives the test: a crash of the machine may lose it.
+  await runOnce(admin, 'alter system set fsync = off');
+  await runOnce(admin, 'select pg_reload_conf()');
+  await runOnce(admin, `create database ${TEMPLATE} owner meridian`);
+  await runOnce(server.config(TEMPLATE, 'postgres'), 'create extension postgis');
+  const { db, close } = openDatabase(server.config(TEMPLATE, 'meridian'));
+  try {
+    await migrate(db);
+  } finally {
+    await close();
   }
-  await asAdmin(address, 'postgres', 'create role meridian login');
-  await asAdmin(address, 'postgres', 'grant pg_read_all_stats to meridian');
-  await asAdmin(address, 'postgres', 'create role meridian_reader login');
-  await asAdmin(address, 'postgres', `create database ${TEMPLATE} owner meridian`);
-  await asAdmin(address, TEMPLATE, 'create extension postgis');
-  const { db, close } = openDatabase(configOf(address, TEMPLATE, 'meridian'));
-  await migrate(db);
-  await close();
-}
-
-function configOf(address: string, database: string, user: string): ClientConfig & PoolConfig {
-  const [host, port] = address.split(':');
-  return { host: host ?? HOST, port: Number(port), user, database };
-}
-
-async function asAdmin(address: string, database: string, statement: string): Promise<void> {
-  await runAsAdmin(configOf(address, database, 'postgres'), statement);
-}
-
-/** PostgreSQL refuses to run as root: there its own account, which the packages make, runs it. */
-function unprivilegedAccount(): { readonly uid: number; readonly gid: number } | undefined {
-  if (process.getuid?.() !== 0) return undefined;
-  const entry = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .map((line) => line.split(':'))
-    .find(([name]) => name === 'postgres');
-  if (entry?.[2] === undefined || entry[3] === undefined) {
-    throw new Error('Running as root, and there is no account "postgres" to run the test server: install postgresql-15-postgis-3');
-  }
-  return { uid: Number(entry[2]), gid: Number(entry[3]) };
-}
-
-function findBinaries(): string {
-  const packaged = '/usr/lib/postgresql';
-  const versions = existsSync(packaged) ? readdirSync(packaged).sort((a, b) => Number(b) - Number(a)) : [];
-  for (const version of versions) {
-    const bin = join(packaged, version, 'bin');
-    if (Number(version) >= 15 && existsSync(join(bin, 'initdb'))) return bin;
-  }
-  const onPath = spawnSync('pg_config', ['--bindir'], { encoding: 'utf8' }).stdout?.trim();
-  if (onPath !== undefined && onPath !== '' && existsSync(join(onPath, 'initdb'))) return onPath;
-  throw new Error('No PostgreSQL 15 or later with initdb was found: run `npx meridian up` once, or install postgresql-15-postgis-3');
-}
-
-async function freePort(): Promise<number> {
-  return await new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, HOST, () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }
