@@ -6,6 +6,7 @@ import { workflowBundle } from './bundle';
 import type { WorkerConfig } from './config';
 import { createDependencies } from './dependencies';
 import { FailureInterceptor } from './failure-interceptor';
+import { requireSearchAttributes } from './search-attributes';
 
 /** A running activity gets this long to heartbeat its last and stop, before its attempt is left to its time-outs. */
 const SHUTDOWN_GRACE = '20 seconds';
@@ -21,7 +22,13 @@ export async function runWorker(config: WorkerConfig, onReady: (taskQueue: strin
   }
   await mkdir(config.workDir, { recursive: true });
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
-  const connection = await NativeConnection.connect(connectionOptions);
+  const connection = await NativeConnection.connect(connectionOptions).catch((error: unknown) => {
+    throw new Error(
+      `No Temporal server answers at ${connectionOptions.address ?? 'localhost:7233'}: start the local stack (\`npx meridian up\`), or ` +
+        `set TEMPORAL_ADDRESS (${error instanceof Error ? error.message : String(error)})`,
+    );
+  });
+  await requireSearchAttributes(connection.operatorService, namespace);
   const dependencies = createDependencies(config, { connection, namespace });
   try {
     const worker = await Worker.create({

@@ -13,6 +13,7 @@ export async function testEnvironment(): Promise<{ readonly env: NodeJS.ProcessE
       // The project's own Node for everything that is started by name.
       PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`,
       MERIDIAN_TEMPORAL: tools.temporal.path,
+      MERIDIAN_TEMPORAL_TEST_SERVER: tools.temporalTestServer.path,
       MERIDIAN_PYTHON: tools.python.path,
       MERIDIAN_SPARK_JARS: tools.jars.path,
       MERIDIAN_SPARK_CLASS_ARCHIVE: tools.sparkClasses.path,

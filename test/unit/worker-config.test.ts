@@ -1,0 +1,28 @@
+import { STACK_OUTPUTS } from '../../domain/stack-outputs';
+import { readWorkerConfig } from '../../worker/config';
+
+const complete: Record<string, string> = {
+  AWS_REGION: 'eu-central-1',
+  PGHOST: 'db',
+  PGDATABASE: 'meridian',
+  PGUSER: 'meridian',
+  MERIDIAN_JOBS_URI: 's3://artifacts/jobs/abc',
+  ...Object.fromEntries(Object.values(STACK_OUTPUTS).map((name) => [name, `value-of-${name}`])),
+};
+
+test('the outputs of the template and a database are all that a worker needs (X14)', () => {
+  expect(readWorkerConfig(complete)).toMatchObject({ taskQueue: 'meridian', ledgerTable: 'value-of-MERIDIAN_LEDGER_TABLE' });
+});
+
+test('every missing and malformed variable is reported at once', () => {
+  const { MERIDIAN_RAW_BUCKET, PGHOST, ...rest } = complete;
+
+  expect([MERIDIAN_RAW_BUCKET, PGHOST]).not.toContain(undefined);
+  expect(() => readWorkerConfig({ ...rest, MERIDIAN_DUCKDB_MEMORY_MB: 'lots', MERIDIAN_METRICS_ADDRESS: '9090' })).toThrow(
+    /4 fault\(s\): MERIDIAN_RAW_BUCKET is not set; PGHOST is not set; MERIDIAN_DUCKDB_MEMORY_MB: .*"lots"; MERIDIAN_METRICS_ADDRESS: .*"9090"/,
+  );
+});
+
+test('nobody can change it while the worker runs', () => {
+  expect(Object.isFrozen(readWorkerConfig(complete))).toBe(true);
+});

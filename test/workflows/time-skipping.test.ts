@@ -1,0 +1,80 @@
+import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
+import { WorkflowFailedError } from '@temporalio/client';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { temporal } from '@temporalio/proto';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
+import type { Activities } from '../../activities';
+import { cycleWorkflowId } from '../../domain/cycle';
+import { SEARCH_ATTRIBUTES } from '../../domain/search-attribute-names';
+import type { CycleReport } from '../../domain/progress';
+import { required } from '../support/temporal';
+import { withWorker } from '../support/worker';
+import { type Call, fakeActivities } from './fake-activities';
+
+const END = '2018-08-02T00:00:00Z';
+const MINUTE_MS = 60_000;
+let environment: TestWorkflowEnvironment;
+
+beforeAll(async () => {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  environment = await TestWorkflowEnvironment.createTimeSkipping({
+    server: { executable: { type: 'existing-path', path: required('MERIDIAN_TEMPORAL_TEST_SERVER') } },
+  });
+  const types = temporal.api.enums.v1.IndexedValueType;
+  await environment.connection.operatorService.addSearchAttributes({
+    namespace: 'default',
+    searchAttributes: Object.fromEntries(
+      Object.entries(SEARCH_ATTRIBUTES).map(([name, type]) => [
+        name,
+        type === 'Int' ? types.INDEXED_VALUE_TYPE_INT : types.INDEXED_VALUE_TYPE_KEYWORD,
+      ]),
+    ),
+  });
+}, 60_000);
+afterAll(() => environment.teardown());
+
+/** Answers only once `outageMs` of workflow time have passed since its first call. */
+function downFor(outageMs: number): Activities['discoverBatches'] {
+  let since: number | undefined;
+  return async () => {
+    const now = await environment.currentTimeMs();
+    since ??= now;
+    if (now - since < outageMs) throw new Error('connect ECONNREFUSED 127.0.0.1:5432');
+    return { manifest: { bucket: 'b', key: 'k' }, objectCount: 12, sizeBytes: 1, chunkCount: 1 };
+  };
+}
+
+async function runCycle(overrides: Partial<Activities>) {
+  const { activities, calls } = fakeActivities(overrides);
+  const result = await withWorker(environment, activities, (taskQueue) =>
+    environment.client.workflow
+      .execute<(input: object) => Promise<CycleReport>>('etlCycle', {
+        workflowId: cycleWorkflowId('mobile-geolocation', END),
+        taskQueue,
+        args: [{ pipeline: 'mobile-geolocation', intervalEnd: END }],
+      })
+      .catch((error: unknown) => error),
+  );
+  return { result, calls };
+}
+const count = (calls: readonly Call[], name: Call['name']) => calls.filter((call) => call.name === name).length;
+
+test('an engine that is down for three hours of the night delays the cycle and costs nothing else', async () => {
+  const { result, calls } = await runCycle({ discoverBatches: downFor(180 * MINUTE_MS) });
+
+  expect(result).toMatchObject({ outcome: 'promoted' });
+  expect(count(calls, 'discoverBatches')).toBeGreaterThan(100);
+  expect(count(calls, 'submitSparkJob')).toBe(1);
+});
+
+test('no wait is for ever: an engine that stays down fails the cycle by name, and cleans up', async () => {
+  const { result, calls } = await runCycle({ discoverBatches: downFor(30 * 60 * MINUTE_MS) });
+
+  expect(result).toBeInstanceOf(WorkflowFailedError);
+  const failure = (result as WorkflowFailedError).cause as ActivityFailure;
+  expect(failure.cause).toBeInstanceOf(ApplicationFailure);
+  expect(failure.cause?.message).toContain('ECONNREFUSED');
+  expect(count(calls, 'voidCycle')).toBe(1);
+  expect(count(calls, 'releaseTurn')).toBe(1);
+  expect(count(calls, 'announceOutcome')).toBe(1);
+});
