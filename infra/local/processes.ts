@@ -17,6 +17,8 @@ export interface ProcessSpec {
   readonly account?: { readonly uid: number; readonly gid: number };
   /** Asks for an orderly end. */
   readonly stopSignal: 'SIGTERM' | 'SIGINT';
+  /** How long that may take before it is killed; 30 seconds unless said. */
+  readonly graceMs?: number;
   /** Kept in the pid file: what the process was started with, for whoever finds it running. */
   readonly settings?: Readonly<Record<string, string | number>>;
 }
@@ -25,6 +27,7 @@ export interface ProcessSpec {
 export interface ProcessRecord extends ProcessIdentity {
   readonly name: string;
   readonly stopSignal: 'SIGTERM' | 'SIGINT';
+  readonly graceMs?: number;
   readonly startedAt: string;
   readonly settings: Readonly<Record<string, string | number>>;
 }
@@ -63,6 +66,7 @@ export async function startProcess(home: string, spec: ProcessSpec): Promise<Pro
       ...identity,
       name: spec.name,
       stopSignal: spec.stopSignal,
+      ...(spec.graceMs === undefined ? {} : { graceMs: spec.graceMs }),
       startedAt: new Date().toISOString(),
       settings: spec.settings ?? {},
     };
@@ -108,16 +112,16 @@ export async function waitUntilReady(home: string, record: ProcessRecord, ready:
 }
 
 /**
- * Ends a process and all that it started: its stop signal first, SIGKILL after `graceMs`. Safe to run twice.
+ * Ends a process and all that it started: its stop signal first, SIGKILL after its grace, or `graceMs`. Safe to run twice.
  * @returns false when nothing of that name ran
  */
-export async function stopProcess(home: string, name: string, graceMs = GRACE_MS): Promise<boolean> {
+export async function stopProcess(home: string, name: string, graceMs?: number): Promise<boolean> {
   const record = readRecord(home, name);
   const running = record !== undefined && isRunning(record);
   if (running) {
     // The process alone: its children end by its hand, in its order.
     signal(record.pid, record.stopSignal);
-    await waitForEnd([record], graceMs);
+    await waitForEnd([record], graceMs ?? record.graceMs ?? GRACE_MS);
     if (isRunning(record)) signal(-record.pid, 'SIGKILL');
     await waitForEnd([record], 5_000);
   }
