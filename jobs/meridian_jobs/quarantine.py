@@ -68,9 +68,10 @@ def write_quarantine(faulty: DataFrame, quarantine_uri: str) -> tuple[int, list[
     """Writes records that have a `fault`. @returns how many, and the files' URIs"""
     names = faulty._jdf.columns()
     record = ", ".join(f"`{name}`" for name in names if name not in (*_LINEAGE, "fault"))
+    # The same six names as in the files of the deduplication: one reader for all of quarantine.
     line = f"""to_json(named_struct(
       'reason', '{REASON}', 'detail', fault, 'object', raw_object, 'version', raw_version, 'line', raw_line,
-      'record', struct({record})), map('ignoreNullFields', 'false')) as line"""
+      'raw', to_json(struct({record}), map('ignoreNullFields', 'false')))) as line"""
     reports = [
         json.loads(row.report)
         for row in faulty.selectExpr(line).mapInArrow(QuarantineSink(quarantine_uri), "report string").collect()
