@@ -55,7 +55,7 @@ export function activityContext(): MockActivityEnvironment {
 
 /** Runs an activity as a worker would. */
 export function run<I, R>(activity: (input: I) => Promise<R>, input: I, context = activityContext()): Promise<R> {
-  return context.run(activity as (...args: I[]) => Promise<R>, input);
+  return context.run(activity, input);
 }
 
 /** `…/2018/08/01/13/<name>` of an arrival hour such as `2018-08-01T13`. */
@@ -105,10 +105,10 @@ export async function storedRecords(deps: Deps, spec: PipelineSpec = SPEC): Prom
     longitude: Number(longitude),
     latitude: Number(latitude),
     eventDate: files[Number(file)]?.eventDate ?? '',
-    cycleId: String(cycleId),
+    cycleId: `${cycleId as string}`,
     generation: Number(generation),
-    rawObject: String(rawObject),
-    rawVersion: String(rawVersion),
+    rawObject: `${rawObject as string}`,
+    rawVersion: `${rawVersion as string}`,
     rawLine: Number(rawLine),
   }));
 }
