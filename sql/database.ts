@@ -1,5 +1,5 @@
 import { Kysely, PostgresDialect, type PostgresPoolClient } from 'kysely';
-import { Pool, type PoolClient, type PoolConfig, types } from 'pg';
+import { Pool, type ClientBase, type PoolConfig, types } from 'pg';
 import type { Database } from './schema';
 
 const INT8_OID = 20;
@@ -23,7 +23,7 @@ export function openDatabase(config: PoolConfig = {}): OpenDatabase {
     keepAlive: true,
     ...config,
     types: {
-      getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+      getTypeParser: ((oid: number, format?: 'text' | 'binary'): unknown =>
         oid === INT8_OID && format !== 'binary' ? parseInt8 : types.getTypeParser(oid, format)) as typeof types.getTypeParser,
     },
   });
@@ -34,7 +34,7 @@ export function openDatabase(config: PoolConfig = {}): OpenDatabase {
 }
 
 /** The typed face of one connection that the caller holds and releases: for transactions that also copy, and for settings. */
-export function onClient(client: PoolClient): Kysely<Database> {
+export function onClient(client: ClientBase): Kysely<Database> {
   const borrowed: PostgresPoolClient = { query: client.query.bind(client), release: () => undefined };
   return new Kysely<Database>({
     dialect: new PostgresDialect({ pool: { connect: async () => borrowed, end: async () => undefined, options: {} } }),

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, type ClientConfig } from 'pg';
 import { FailureType } from '../../domain/failure-type';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
-import { openDatabase } from '../../sql/database';
+import { onClient, openDatabase } from '../../sql/database';
+import { markTransaction } from '../../sql/queries/backends';
 import { createTestDatabase, startTestServer, type TestDatabase, type TestServer } from '../support/postgres';
 import { activityEnvironment, createActivities, loadNight, type LoadedNight, nightEnding, promoteNight, run, spec, type TestActivities } from './fixture';
 import { type ObjectStore, startObjectStore } from './object-store';
@@ -217,6 +218,18 @@ describe('the snapshot wait', () => {
 
     expect(await lost).toBe('CancelledFailure');
     expect(await retried).toMatchObject({ outcome: 'clear' });
+  });
+
+  it('does not wait for the index of another candidate, which reads no view', async () => {
+    const night = await nextNight();
+    const indexing = await connect();
+    await indexing.query('begin isolation level repeatable read');
+    await markTransaction(onClient(indexing));
+    await indexing.query('select 1');
+
+    expect(await run(activities.awaitSnapshots, promotionOf(night, withPatience(0.02)))).toMatchObject({ outcome: 'clear' });
+    await indexing.query('commit; begin isolation level repeatable read; select 1');
+    expect(await run(activities.awaitSnapshots, promotionOf(night, withPatience(0.02)))).toMatchObject({ outcome: 'blocked' });
   });
 
   it('does not wait for transactions of other databases', async () => {

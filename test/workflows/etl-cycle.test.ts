@@ -162,7 +162,8 @@ test('a cancellation while the job runs waits for its confirmed end, then cleans
     });
     while (!names(calls).includes('awaitSparkJob')) await new Promise((resolve) => setTimeout(resolve, 20));
     await handle.cancel();
-    return handle.result().catch((failure: unknown) => failure);
+    const ended: unknown = await handle.result().catch((failure: unknown) => failure);
+    return ended;
   });
 
   expect(error).toBeInstanceOf(WorkflowFailedError);
