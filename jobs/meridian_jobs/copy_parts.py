@@ -37,7 +37,7 @@ class CopyPartWriter:
         if self._encoder is None:
             self._encoder = ArrowToPostgresBinaryEncoder(batch.schema)
             self._buffer += self._encoder.write_header()
-        self._buffer += self._encoder.write_batch(batch)
+        self._buffer += self._encoder.write_batch(batch)  # pgpq itself holds back what is less than a megabyte
         self._rows += batch.num_rows
         if len(self._buffer) >= PART_BYTES:
             self.finish()
