@@ -158,6 +158,7 @@ export interface ChunkTotals {
 
 interface DedupProgress {
   readonly chunk: number;
+  readonly fromChunk: number;
   readonly toChunk: number;
   readonly step: string;
   readonly counts: RecordCounts;
@@ -166,13 +167,19 @@ interface DedupProgress {
 /** Heartbeats at each step and in between. The steps themselves are bounded: downloads by idle time, queries by their data. */
 class Progress {
   private readonly context = Context.current();
-  private readonly timer = setInterval(() => this.context.heartbeat(this.now), HEARTBEAT_MS);
+  private readonly timer = setInterval(() => this.beat(), HEARTBEAT_MS);
 
   constructor(public now: DedupProgress) {}
 
   set(change: Partial<DedupProgress>): void {
     this.now = { ...this.now, ...change };
-    this.context.heartbeat(this.now);
+    this.beat();
+  }
+
+  /** With the numbers that a bar is drawn from. */
+  private beat(): void {
+    const { chunk, fromChunk, toChunk, step } = this.now;
+    this.context.heartbeat({ ...this.now, done: chunk - fromChunk, total: toChunk - fromChunk, unit: `chunks, ${step}` });
   }
 
   stop(): void {
