@@ -116,12 +116,12 @@ function checkingStream(object: PinnedObject, md5: string | undefined): Transfor
   });
 }
 
-function idleGuard(
-  object: PinnedObject,
-  timeoutMs: number,
-  stream: Transform,
-): { readonly alive: () => void; readonly stop: () => void } {
-  const timer = setTimeout(() => stream.destroy(damaged(object, `no byte arrived for ${timeoutMs} ms`)), timeoutMs);
+/** A reader that takes its time is not a stalled source: the clock runs only while bytes are wanted. */
+function idleGuard(object: PinnedObject, timeoutMs: number, stream: Transform): { readonly alive: () => void; readonly stop: () => void } {
+  const timer = setTimeout(() => {
+    if (stream.writableNeedDrain) timer.refresh();
+    else stream.destroy(damaged(object, `no byte arrived for ${timeoutMs} ms`));
+  }, timeoutMs);
   return { alive: () => void timer.refresh(), stop: () => clearTimeout(timer) };
 }
 

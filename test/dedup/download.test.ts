@@ -86,6 +86,17 @@ test('a reader of the stream never sees a damaged body end well', async () => {
   await expect(consume()).rejects.toMatchObject({ type: FailureType.ObjectDamaged });
 });
 
+test('a reader that takes longer than the idle time-out between blocks is not taken for a stalled source', async () => {
+  const large = Buffer.alloc(2_000_000, 'x');
+  answer = (_request, response) => void response.writeHead(200, { ETag: '"none"', 'Content-Length': large.length }).end(large);
+  let sizeBytes = 0;
+  for await (const block of await openObject(s3, { ...pinned, etag: '"none"', sizeBytes: large.length }, { idleTimeoutMs: 40 })) {
+    if (sizeBytes === 0) await new Promise((resolve) => setTimeout(resolve, 300));
+    sizeBytes += (block as Buffer).length;
+  }
+  expect(sizeBytes).toBe(large.length);
+});
+
 test('an ETag that is no MD5, of a multipart upload or under a KMS key, is held to its length only', async () => {
   for (const headers of [{ ETag: '"0123456789abcdef0123456789abcdef-2"' }, { ETag: `"${'0'.repeat(32)}"`, 'x-amz-server-side-encryption': 'aws:kms' }]) {
     answer = (_request, response) => void response.writeHead(200, { ...headers, 'Content-Length': body.length }).end(body);
