@@ -57,6 +57,7 @@ export function createLedgerActivities(deps: LedgerDependencies) {
       const manifest = await requiredManifest(deps, input.cycle, table.signal);
       const progress = new Progress({
         chunk: input.fromChunk,
+        fromChunk: input.fromChunk,
         toChunk: input.toChunk,
         step: 'start',
         counts: NO_RECORDS,
