@@ -4,6 +4,7 @@ import type { Pool } from 'pg';
 import { FailureType } from '../domain/failure-type';
 import type { RelationSpec } from '../domain/pipeline-spec';
 import { onClient } from '../sql/database';
+import { markTransaction } from '../sql/queries/backends';
 import { countRepeatedKeys, countRows, createIndex, createUniqueKey } from '../sql/queries/candidate-tables';
 import { sumLoadedParts } from '../sql/queries/load-parts';
 import { lockVersion, markLoaded, type VersionRow } from '../sql/queries/versions';
@@ -30,6 +31,7 @@ export async function finishTable(
       onClient(client)
         .transaction()
         .execute(async (trx) => {
+          await markTransaction(trx);
           const state = await lockVersion(trx, candidate);
           if (state === 'loaded') return; // by another attempt, meanwhile
           if (state !== 'loading') throw candidateGone(candidate, state);

@@ -8,6 +8,7 @@ import { from as copyFrom } from 'pg-copy-streams';
 import type { CopyPart } from '../domain/documents';
 import { FailureType } from '../domain/failure-type';
 import { onClient } from '../sql/database';
+import { markTransaction } from '../sql/queries/backends';
 import { SERVING_SCHEMA } from '../sql/queries/candidate-tables';
 import { claimPart } from '../sql/queries/load-parts';
 import { shareVersion, type VersionRow } from '../sql/queries/versions';
@@ -46,6 +47,7 @@ export async function loadPart({ pool, s3, candidate, part, idleMs, signal }: Lo
         const budgetMs = 60_000 + Math.ceil(part.sizeBytes / SLOWEST_BYTES_PER_MS);
         await sql`select set_config('lock_timeout', ${CLAIM_WAIT}, true), set_config('statement_timeout', ${`${budgetMs}ms`}, true),
                          set_config('idle_in_transaction_session_timeout', ${STALLED_CLIENT}, true)`.execute(trx);
+        await markTransaction(trx);
         if (!(await claimPart(trx, candidate, part))) return false;
         const state = await shareVersion(trx, candidate);
         if (state !== 'loading') throw candidateGone(candidate, state);

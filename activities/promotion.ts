@@ -7,7 +7,8 @@ import { type CycleRef, cycleId, generationPrefix } from '../domain/cycle';
 import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import { onClient } from '../sql/database';
-import { SERVING_SCHEMA } from '../sql/queries/candidate-tables';
+import { markSession, unmarkSession } from '../sql/queries/backends';
+import { vacuumTable } from '../sql/queries/candidate-tables';
 import { sealGeneration, shareGeneration } from '../sql/queries/cycles';
 import { findPromotion, findVersionsToDrop, type Promotion } from '../sql/queries/promotions';
 import { findVersionOf, type VersionKey } from '../sql/queries/versions';
@@ -67,7 +68,10 @@ export function createPromotionActivities({ db, pool }: PromotionDependencies) {
           () => ({ vacuuming: candidate.table }),
           () =>
             withCancellableClient(pool, async (client) => {
-              await sql`vacuum (freeze, analyze) ${sql.id(SERVING_SCHEMA, candidate.table)}`.execute(onClient(client));
+              const db = onClient(client);
+              await markSession(db);
+              await vacuumTable(db, candidate.table);
+              await unmarkSession(db);
             }),
         );
       }

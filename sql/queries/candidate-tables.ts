@@ -38,6 +38,11 @@ export async function createUniqueKey(db: Kysely<Database>, table: string, key: 
     (${columns}) nulls not distinct`.execute(db);
 }
 
+/** Freezes and analyses a table. Call it outside a transaction; cheap on one that it has been through. */
+export async function vacuumTable(db: Kysely<Database>, table: string): Promise<void> {
+  await sql`vacuum (freeze, analyze) ${sql.id(SERVING_SCHEMA, table)}`.execute(db);
+}
+
 /** Rows of a table, counted and not estimated. */
 export async function countRows(db: Kysely<Database>, table: string): Promise<number> {
   const { rows } = await sql<{ count: number }>`select count(*) as count from ${sql.id(SERVING_SCHEMA, table)}`.execute(db);
