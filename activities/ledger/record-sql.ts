@@ -60,14 +60,12 @@ with line as (
   from typed join object using (_object)
 )
 select _object, _line, (_object::bigint << 40) | _line as _position, _reason,
-  case _reason
-    when null then null
-    when _fault then _fault_detail
+  case when _reason is null then null when _fault is not null then _fault_detail else case _reason
     when 'bad_line' then case when _token is null then 'not a JSON object' else 'a text with U+0000' end
     when 'bad_timestamp' then ${shown(record.eventTime)}
     when 'too_late' then ${shown(record.eventTime)}
     when 'future' then ${shown(record.eventTime)}
-    else ${coordinates.map(shown).join(" || ', ' || ")}
+    else ${coordinates.map(shown).join(" || ', ' || ")} end
   end as _detail,
   case when _reason is not null then left(coalesce(_text, ''), ${KEPT_RAW_BYTES}) end as _raw,
   ${record.fields.map((field) => sqlName(field.name)).join(', ')},
