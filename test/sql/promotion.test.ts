@@ -16,6 +16,7 @@ import {
   positions,
   promoteNight,
   putJobOutput,
+  putPart,
   run,
   spec,
   type TestActivities,
@@ -178,6 +179,48 @@ describe('a promotion', () => {
     await expect(run(activities.promote, promotionOf({ ...opened, versions: versions.slice(1) }))).rejects.toMatchObject({
       type: FailureType.InvalidPipeline,
     });
+  });
+});
+
+describe('names', () => {
+  it('that look like SQL are data, from the candidate to the view, should the validation ever let them through', async () => {
+    const odd = 'odd"; drop table meridian.cycle; --';
+    const named: PipelineSpec = {
+      ...spec,
+      relations: [
+        {
+          name: odd,
+          view: `vw ${odd}`,
+          columns: [{ name: `a ${odd}`, type: 'bigint' }],
+          key: [`a ${odd}`],
+          indexes: [{ columns: [`a ${odd}`], method: 'btree' }],
+          mayBeEmpty: false,
+        },
+      ],
+    };
+    const opened = await openNight(activities, nightEnding(++day));
+    const { cycle, epoch } = opened;
+    const part = await putPart(test, store.s3, 'odd', 2, 'select i::bigint from generate_series(1, 2) i');
+    const manifest = await putJobOutput(test, store.s3, cycle, {
+      rows: 1,
+      night: odd.replaceAll("'", ''),
+      edit: (document) => ({
+        ...document,
+        relations: named.relations.map((relation) => ({ ...relation, rows: 2, parquetUri: '', copyParts: [part] })),
+      }),
+    });
+    const input = { cycle, spec: named, relation: odd, manifest };
+
+    const { version } = await run(activities.createCandidate, { ...input, epoch });
+    await run(activities.loadRelation, { ...input, version });
+    await run(activities.finishCandidate, { ...input, version });
+    const versions = [{ relation: odd, version }];
+    await run(activities.vacuumCandidates, { cycle, spec: named, versions });
+    await run(activities.promote, { cycle, spec: named, versions, epoch, metadata: { "it's": odd } });
+
+    const { rows } = await test.pool.query(`select count(*) as rows from "vw odd""; drop table meridian.cycle; --"`);
+    expect(rows).toEqual([{ rows: 2 }]);
+    expect(await ledger()).toHaveLength(1);
   });
 });
 
