@@ -58,7 +58,7 @@ async function fetchWheel({ cache, python, note }: { readonly cache: string; rea
       ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-deps', '--only-binary', ':all:', '--dest', partial, REQUIREMENT],
       { timeout: DOWNLOAD_TIMEOUT_MS },
     ).catch((error: unknown) => {
-      throw new Error(`Cannot fetch ${REQUIREMENT} with ${python} -m pip: ${error instanceof Error ? error.message : String(error)}. Run the same command again: it resumes`);
+      throw new Error(`Cannot fetch ${REQUIREMENT} with ${python} -m pip: ${error instanceof Error ? error.message : String(error)}. Run the same command again: what is there already is kept`);
     });
     const fetched = await readFile(join(partial, FILE));
     if (sha256(fetched) !== SHA256) throw new Error(`${REQUIREMENT}: expected a wheel with SHA-256 ${SHA256}, found ${sha256(fetched)}: not used`);
