@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any, Callable, Sequence
 
 from pyspark.sql import DataFrame, SparkSession
@@ -103,7 +104,8 @@ def run(steps: Callable[[TransformJob], None], argv: Sequence[str]) -> None:
         steps(job)
         job.finish()
     except BaseException:
-        abort_all(task.output_uri)
+        with suppress(Exception):  # the failure itself is what must be seen; the bucket's own rule ends uploads that are left
+            abort_all(task.output_uri)
         raise
     finally:
         if is_own_session:

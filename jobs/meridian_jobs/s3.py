@@ -5,12 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Iterable, Iterator, NamedTuple
-
-if TYPE_CHECKING:
-    from types_boto3_s3 import S3Client
-else:
-    S3Client = Any
+from typing import Any, Iterable, Iterator, NamedTuple
 
 DELETES_PER_CALL = 1000  # DeleteObjects' limit
 
@@ -33,7 +28,7 @@ def parse_uri(uri: str) -> S3Location:
 
 
 @lru_cache(maxsize=1)
-def s3_client() -> S3Client:
+def s3_client() -> Any:
     """This process' client; endpoint, region and credentials come from the environment. Every wait of it is bounded."""
     import boto3  # here, because executors import this module for every task and most of them reuse a process
     from botocore.config import Config

@@ -6,7 +6,8 @@ An executor therefore only uploads the parts of a multipart upload; the driver c
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from .s3 import parse_uri, s3_client
@@ -22,9 +23,6 @@ class PendingObject:
     upload_id: str
     part_etags: list[str]
     size_bytes: int
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 class Upload:
@@ -65,6 +63,11 @@ class Upload:
         return PendingObject(self._uri, self._upload_id, self._etags, self._size)
 
     def abort(self) -> None:
+        """Best effort, on the way out of a failure that must not be hidden: the bucket's own rule ends what is left."""
+        with suppress(Exception):
+            self._abort()
+
+    def _abort(self) -> None:
         s3_client().abort_multipart_upload(Bucket=self._bucket, Key=self._key, UploadId=self._upload_id)
 
     def _send(self, body: bytes) -> None:

@@ -46,7 +46,6 @@ def spark(aws: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkS
     s3a = "spark.hadoop.fs.s3a"
     settings = {
         "spark.jars": ",".join(str(path) for path in sorted(Path(jars).glob("*.jar"))),
-        "spark.sql.extensions": "org.apache.sedona.sql.SedonaSqlExtensions",
         "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
         "spark.kryo.registrator": "org.apache.sedona.core.serde.SedonaKryoRegistrator",
         "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
