@@ -24,6 +24,15 @@ export function dateOfDay(day: number): string {
   return new Date(day * DAY_MS).toISOString().slice(0, 10);
 }
 
+/** Key of an attempt's file for the `index`-th of its event dates, which are in order. */
+export function storageKey(dataset: string, eventDate: string, attempt: string, index: number): string {
+  return `${dataset}/event_date=${eventDate}/${attempt}-${index}.parquet`;
+}
+
+export function quarantineKey(cycle: CycleRef, chunk: number, attempt: string): string {
+  return `${generationPrefix(cycle)}/dedup/${paddedChunk(chunk)}-${attempt}.jsonl.gz`;
+}
+
 /** Writes one Parquet file for each event date of the records in `keep`, sorted by event time. */
 export async function writeStorageFiles(
   db: ChunkDatabase,
@@ -46,7 +55,7 @@ export async function writeStorageFiles(
     ) to ${sqlText(path)} (format parquet, compression zstd)`);
     files.push({
       path,
-      key: `${spec.dataset}/event_date=${eventDate}/${attempt}-${index}.parquet`,
+      key: storageKey(spec.dataset, eventDate, attempt, index),
       eventDate,
       rowCount: Number(count),
       sizeBytes: (await stat(path)).size,
@@ -73,7 +82,7 @@ export async function writeQuarantineFile(
   return [
     {
       path,
-      key: `${generationPrefix(cycle)}/dedup/${paddedChunk(chunk)}-${attempt}.jsonl.gz`,
+      key: quarantineKey(cycle, chunk, attempt),
       sizeBytes: (await stat(path)).size,
     },
   ];

@@ -7,7 +7,7 @@ import type { CycleRef } from '../../domain/cycle';
 import type { RawObject } from '../../domain/documents';
 import { FailureType } from '../../domain/failure-type';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
-import { type Attempt, discardAttempt, writeAttempt } from './chunk-attempt';
+import { type Attempt, writeAttempt } from './chunk-attempt';
 import { ChunkDatabase } from './chunk-database';
 import { dateOfDay } from './chunk-files';
 import { collectLines, loadRecords } from './chunk-input';
@@ -16,6 +16,7 @@ import { commitUnderFence, generationVoided, notVoided } from './commit';
 import { appendEntry, type DateLog, readDateLog, unchangedLog } from './date-log';
 import { chunkKey } from './keys';
 import type { LedgerTable } from './ledger-table';
+import { deleteAttemptFiles, removeLeftovers } from './leftovers';
 import type { RawLimits } from './line-splitter';
 import { keepUnseen, seenFiles } from './seen';
 import type { SegmentCache } from './segment-cache';
@@ -53,8 +54,13 @@ const MAX_ROUNDS = 20; // each is lost to somebody who committed: more means tha
  * @throws `TurnLost`, `LedgerRefused`, `CountsDoNotAddUp`, `ObjectVanished`, not retryable; `ObjectDamaged`, `Throttled`
  */
 export async function dedupChunk(deps: ChunkDependencies, input: ChunkInput): Promise<ChunkItem> {
-  const earlier = await readChunk(deps.table, input);
-  if (earlier !== undefined) return earlier;
+  const { table } = deps;
+  const item = (await readChunk(table, input)) ?? (await dedupUncommitted(deps, input));
+  await removeLeftovers(deps, input.cycle, item);
+  return item;
+}
+
+async function dedupUncommitted(deps: ChunkDependencies, input: ChunkInput): Promise<ChunkItem> {
   const { table, limits } = deps;
   await mkdir(deps.workDir, { recursive: true });
   const dir = await mkdtemp(join(deps.workDir, 'chunk-'));
@@ -121,12 +127,11 @@ async function storeUnseen(
       commitItems(deps.table, input, attempt, logs),
     );
     if (outcome.committed) return attempt.item;
-    await discardAttempt(deps, spec.dataset, attempt);
+    // Perhaps this very attempt, when the answer to its first try was lost: its files must then stay.
+    const winner = outcome.refused.includes('chunk') ? await readChunk(deps.table, input) : undefined;
+    if (winner?.attempt !== attempt.item.attempt) await deleteAttemptFiles(deps, attempt.item);
+    if (winner !== undefined) return winner;
     if (outcome.refused.includes('void marker')) throw generationVoided(cycle);
-    if (outcome.refused.includes('chunk')) {
-      const winner = await readChunk(deps.table, input);
-      if (winner !== undefined) return winner;
-    }
     log.info('Another chunk was committed first', { dates: outcome.refused, round, chunk: input.chunk });
   }
   throw ApplicationFailure.create({

@@ -32,6 +32,20 @@ export function voidMarkerKey(cycle: CycleRef): LedgerKey {
   return { pk: chunksPartition(cycle.dataset), sk: `${generationSortPrefix(cycle)}void` };
 }
 
+/** `<generation>000012#`: what the sort keys of the attempts at one chunk begin with; without a chunk, at all of a generation. */
+export function attemptSortPrefix(cycle: CycleRef, chunk?: number): string {
+  return `${generationSortPrefix(cycle)}${chunk === undefined ? '' : `${paddedChunk(chunk)}#`}`;
+}
+
+/** An attempt that has begun to write files; the item goes when they are committed or removed. */
+export function attemptKey(cycle: CycleRef, chunk: number, attempt: string): LedgerKey {
+  return { pk: attemptsPartition(cycle.dataset), sk: `${attemptSortPrefix(cycle, chunk)}${attempt}` };
+}
+
+export function attemptsPartition(dataset: string): string {
+  return `${dataset}#attempts`;
+}
+
 export function paddedChunk(chunk: number): string {
   return String(chunk).padStart(6, '0');
 }

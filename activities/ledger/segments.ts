@@ -27,7 +27,8 @@ export interface OwnSegments {
 
 /**
  * Puts the fingerprints of `keep` as sorted segments under the attempt's id, and keeps them in the cache. Uncommitted segments
- * are read by nobody: only a log entry makes them count.
+ * are read by nobody: only a log entry makes them count. Nobody deletes them either: that costs as much as writing them did,
+ * and DynamoDB's TTL does it for nothing.
  */
 export async function putOwnSegments(
   db: ChunkDatabase,
@@ -60,19 +61,6 @@ export async function putOwnSegments(
     }
   }
   return dates.map(({ day, segments, count }) => ({ eventDate: dateOfDay(day), segments, count }));
-}
-
-/** Takes back what an attempt put and could not commit. */
-export async function deleteSegments(
-  table: LedgerTable,
-  dataset: string,
-  attempt: string,
-  own: readonly OwnSegments[],
-): Promise<void> {
-  const keys = own.flatMap(({ eventDate, segments }) =>
-    Array.from({ length: segments }, (_, index) => segmentKey(dataset, eventDate, attempt, index)),
-  );
-  await forEachParallel(keys, PUTS_AT_ONCE, (key) => table.delete(key));
 }
 
 export interface FetchedSegments {

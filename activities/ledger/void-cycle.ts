@@ -1,19 +1,19 @@
-import { DeleteObjectsCommand, type S3Client } from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
 import { log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { type CycleRef, generationPrefix } from '../../domain/cycle';
 import { FailureType } from '../../domain/failure-type';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
-import { readChunkDocument } from './chunk-document';
 import { type ChunkItem, decodeChunkItem, encodeChunkItem, isChunkItem } from './chunk-item';
 import { commitUnderFence, type NamedItem } from './commit';
 import { appendEntry, readDateLog } from './date-log';
 import { chunksPartition, generationSortPrefix, voidMarkerKey } from './keys';
 import type { LedgerTable } from './ledger-table';
+import { deleteAttemptFiles, removeLeftovers } from './leftovers';
 
 export interface VoidDependencies {
   readonly s3: S3Client;
-  readonly buckets: { readonly storage: string; readonly quarantine: string; readonly artifacts: string };
+  readonly buckets: { readonly storage: string; readonly quarantine: string };
   readonly table: LedgerTable;
   readonly onProgress: (voided: number) => void;
 }
@@ -25,7 +25,6 @@ export interface VoidInput {
 }
 
 const MAX_ROUNDS = 20;
-const KEYS_PER_DELETE = 1_000; // DeleteObjects' limit
 
 /**
  * Takes back all that a generation stored. First a marker, after which no late attempt of it can commit; then each chunk's
@@ -41,6 +40,7 @@ export async function voidGeneration(deps: VoidDependencies, input: VoidInput): 
     await deleteFiles(deps, chunk);
     deps.onProgress((voided += 1));
   }
+  await removeLeftovers(deps, input.cycle);
   return voided;
 }
 
@@ -95,24 +95,12 @@ async function voidChunk(table: LedgerTable, { cycle, spec, epoch }: VoidInput, 
   });
 }
 
-/** Best effort: what stays is named by no chunk, and costs only space. */
-async function deleteFiles({ s3, buckets, table }: VoidDependencies, chunk: ChunkItem): Promise<void> {
+/** Best effort: what stays is named by no committed chunk. */
+async function deleteFiles(deps: VoidDependencies, chunk: ChunkItem): Promise<void> {
   try {
-    const document = await readChunkDocument(s3, buckets.artifacts, chunk.documentKey, table.signal);
-    const doomed = [
-      [buckets.storage, document.files.map(({ key }) => key)],
-      [buckets.quarantine, document.quarantineFiles],
-    ] as const;
-    for (const [Bucket, keys] of doomed) {
-      for (let from = 0; from < keys.length; from += KEYS_PER_DELETE) {
-        const Objects = keys.slice(from, from + KEYS_PER_DELETE).map((Key) => ({ Key }));
-        await s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }), {
-          abortSignal: table.signal,
-        });
-      }
-    }
+    await deleteAttemptFiles(deps, chunk);
   } catch (error) {
-    table.signal.throwIfAborted();
+    deps.table.signal.throwIfAborted();
     log.warn('Files of a voided chunk were not removed', {
       chunk: chunk.chunk,
       attempt: chunk.attempt,

@@ -1,12 +1,12 @@
 import { rm } from 'node:fs/promises';
 import fc from 'fast-check';
 import { createBatchActivities } from '../../activities/batches';
-import { createLedgerActivities } from '../../activities/ledger';
+import { createLedgerActivities, liveStorageFiles } from '../../activities/ledger';
 import type { CycleRef } from '../../domain/cycle';
 import type { RecordCounts } from '../../domain/documents';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { type Deps, type LedgerStack, startLedgerStack } from './support/ledger-stack';
-import { discover, lines, nightEnding, putRaw, rawKey, run, SPEC, storedRecords } from './support/nights';
+import { discover, keysIn, lines, nightEnding, putRaw, rawKey, run, SPEC, storedRecords } from './support/nights';
 import { type Interference, wrapped } from './support/wrapped-client';
 
 let stack: LedgerStack;
@@ -104,6 +104,7 @@ test(
             await withCrashes(deps, crashes, 1, (own) => run(createLedgerActivities(own).voidCycle, { cycle, spec, epoch: index + 1 }));
           }
           expect(await actuallyStored(deps)).toEqual(stored.map(asText).sort());
+          expect(await leftoversOf(deps, spec.dataset)).toEqual([]);
         }
       }),
       { numRuns: Number(process.env.MERIDIAN_PROPERTY_RUNS ?? 15) },
@@ -153,6 +154,7 @@ test('a crash at any call of a chunk, before or after it took effect, loses noth
   const deps = await stack.fresh();
   let calls = 0;
   let crashed = 0;
+  // Until an attempt has fewer calls than it is to die at, and lives.
   for (let call = 0; call <= calls; call++) {
     for (const when of ['before', 'after'] as const) {
       // A dataset of its own each time: what an earlier round stored must not make this one's records duplicates.
@@ -165,15 +167,14 @@ test('a crash at any call of a chunk, before or after it took effect, loses noth
       const attempt = (using: Deps) =>
         run(createLedgerActivities(using).dedupChunks, { cycle: ownCycle, spec: own, fromChunk: 0, toChunk: 1, epoch: 1 });
 
-      const dying = crashingAt(deps, { call, when, losesDisk: false });
-      await attempt(dying.deps).catch((error: unknown) => {
-        if (error !== CRASH) throw error;
-        crashed += 1;
-      });
-      calls = Math.max(calls, dying.calls());
+      const died = await dyingAt(deps, { call, when, losesDisk: false }, attempt);
+      if (died.result === CRASH) crashed += 1;
+      calls = Math.max(calls, died.calls);
 
       expect((await attempt(deps)).counts).toEqual({ read: 5, stored: 3, duplicates: 1, quarantined: { bad_timestamp: 1 } });
       expect((await storedRecords(deps, own)).map((record) => [record.longitude, record.rawLine]).sort()).toEqual([[0, 1], [1, 2], [2, 4]]);
+      expect(await leftoversOf(deps, own.dataset)).toEqual([]);
+      expect(await keysIn(deps, 'quarantine', `${ownCycle.pipeline}/`)).toHaveLength(1);
     }
   }
   expect(calls).toBeGreaterThan(10);
@@ -225,32 +226,49 @@ async function actuallyStored(deps: Deps): Promise<readonly string[]> {
     .sort();
 }
 
+/** Files that no committed chunk names: what lists a date's prefix would count them. */
+async function leftoversOf(deps: Deps, dataset: string): Promise<readonly string[]> {
+  const live = new Set((await liveStorageFiles(deps, { dataset })).map(({ key }) => key));
+  return (await keysIn(deps, 'storage', `${dataset}/`)).filter((key) => !live.has(key));
+}
+
 const CRASH = new Error('the process died here');
 
-/** Clients of a process that dies at one call; every later call of it finds it dead. */
-function crashingAt(deps: Deps, { call, when }: Crash): { readonly deps: Deps; readonly calls: () => number } {
+/**
+ * Runs an attempt in a process that dies at one call: every later call finds it dead, and whatever it would have returned is lost.
+ * @returns the calls that were made, the one it died at included
+ */
+async function dyingAt<T>(deps: Deps, { call, when }: Crash, attempt: (deps: Deps) => Promise<T>): Promise<{ readonly result: T | typeof CRASH; readonly calls: number }> {
   let calls = 0;
-  const die: Interference = {
+  let dead = false;
+  const die = () => {
+    dead = true;
+    throw CRASH;
+  };
+  const interference: Interference = {
     before: () => {
+      if (dead) die();
       calls += 1;
-      if (calls > call + 1 || (calls === call + 1 && when === 'before')) throw CRASH;
+      if (calls === call + 1 && when === 'before') die();
     },
     after: () => {
-      if (calls >= call + 1) throw CRASH;
+      if (dead || calls >= call + 1) die();
     },
   };
-  return { deps: { ...deps, s3: wrapped(deps.s3, die), dynamodb: wrapped(deps.dynamodb, die) }, calls: () => calls };
+  const dying = { ...deps, s3: wrapped(deps.s3, interference), dynamodb: wrapped(deps.dynamodb, interference) };
+  const result = await attempt(dying).catch((error: unknown) => {
+    if (!dead) throw error;
+    return CRASH;
+  });
+  return { result: dead ? CRASH : result, calls };
 }
 
 /** Runs an activity as Temporal does: attempts that die, then one that lives. */
 async function withCrashes<T>(deps: Deps, crashes: readonly Crash[], skip: number, attempt: (deps: Deps) => Promise<T>): Promise<T> {
   for (const crash of crashes.slice(skip)) {
-    try {
-      return await attempt(crashingAt(deps, crash).deps);
-    } catch (error) {
-      if (error !== CRASH) throw error;
-      if (crash.losesDisk) await rm(deps.workDir, { recursive: true, force: true });
-    }
+    const { result } = await dyingAt(deps, crash, attempt);
+    if (result !== CRASH) return result as T;
+    if (crash.losesDisk) await rm(deps.workDir, { recursive: true, force: true });
   }
   return attempt(deps);
 }

@@ -1,14 +1,14 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type AttributeValue, DeleteItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
-import { DeleteObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { type AttributeValue, DeleteItemCommand, QueryCommand, TransactWriteItemsCommand, type TransactWriteItemsCommandInput } from '@aws-sdk/client-dynamodb';
+import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { createBatchActivities } from '../../activities/batches';
 import { createLedgerActivities } from '../../activities/ledger';
 import { FailureType } from '../../domain/failure-type';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { Hold, isCommit } from './support/hold';
 import { type Deps, type LedgerStack, startLedgerStack } from './support/ledger-stack';
-import { activityContext, discover, lines, nightEnding, putRaw, type RawRecord, rawKey, run, runNight, SPEC, storedRecords } from './support/nights';
+import { activityContext, discover, keysIn, lines, nightEnding, putRaw, type RawRecord, rawKey, run, runNight, SPEC, storedRecords } from './support/nights';
 import { wrapped } from './support/wrapped-client';
 
 let stack: LedgerStack;
@@ -41,11 +41,6 @@ async function itemsOf(pk: string): Promise<Record<string, AttributeValue>[]> {
     }),
   );
   return Items;
-}
-
-async function keysIn(bucket: string, prefix = ''): Promise<readonly string[]> {
-  const { Contents = [] } = await deps.s3.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix }));
-  return Contents.map((each) => each.Key ?? '');
 }
 
 describe('first of equal records', () => {
@@ -87,8 +82,11 @@ describe('window and expiry', () => {
     await runNight(deps, night);
     // Arrived on the 4th, found on the 7th: 2018-08-01 + 3 + 1 days had ended by then.
     await putRaw(deps, rawKey('2018-08-04T12', 'late'), lines([position(1), position(1)]));
+    await putRaw(deps, rawKey('2018-08-04T13', 'later'), lines([position(1)]));
+    const spec: PipelineSpec = { ...SPEC, dedup: { ...SPEC.dedup, chunkBytes: 1 } };
 
-    expect((await runNight(deps, nightEnding('2018-08-07'))).counts).toMatchObject({ stored: 1, duplicates: 1 });
+    // Within one cycle nothing is stored twice all the same, in one chunk or over two.
+    expect((await runNight(deps, nightEnding('2018-08-07'), { spec })).counts).toMatchObject({ stored: 1, duplicates: 2 });
     expect((await itemsOf('mobile_positions#2018-08-01')).filter((item) => item.sk?.S?.startsWith('log#'))).toHaveLength(2);
   });
 
@@ -136,12 +134,12 @@ describe('attempts that overlap', () => {
   test('a chunk that is committed returns what it recorded, and writes nothing (S2.35)', async () => {
     await putRaw(deps, rawKey(HOUR, 'a'), lines(positions(10)));
     const first = await runNight(deps, night);
-    const files = await keysIn(deps.buckets.storage);
+    const files = await keysIn(deps, 'storage');
 
     const again = await dedup(deps);
 
-    expect(again).toEqual({ counts: first.counts, files: first.files, capacity: { readUnits: 1, writeUnits: 0, requests: 1 } });
-    expect(await keysIn(deps.buckets.storage)).toEqual(files);
+    expect(again).toEqual({ counts: first.counts, files: first.files, capacity: { readUnits: 2, writeUnits: 0, requests: 2 } });
+    expect(await keysIn(deps, 'storage')).toEqual(files);
   });
 
   test('two attempts at one chunk come to one record, and the loser leaves nothing behind', async () => {
@@ -155,10 +153,24 @@ describe('attempts that overlap', () => {
 
     expect(await late).toMatchObject({ counts: winner.counts, files: 1 });
     expect(await storedRecords(deps)).toHaveLength(10);
-    expect(await keysIn(deps.buckets.storage)).toHaveLength(1);
-    expect(await keysIn(deps.buckets.quarantine)).toHaveLength(1);
-    expect(await keysIn(deps.buckets.artifacts, 'cycles/mobile-geolocation/20180802T000000Z/g0001/chunks/')).toHaveLength(1);
-    expect((await itemsOf('mobile_positions#2018-08-01')).filter((item) => item.sk?.S?.startsWith('seg#'))).toHaveLength(1);
+    expect(await keysIn(deps, 'storage')).toHaveLength(1);
+    expect(await keysIn(deps, 'quarantine')).toHaveLength(1);
+    expect(await itemsOf('mobile_positions#attempts')).toEqual([]);
+  });
+
+  test('a commit whose answer was lost, and whose repetition is refused, keeps its files', async () => {
+    await putRaw(deps, rawKey(HOUR, 'a'), lines(positions(10)));
+    await prepared();
+    // What a retry inside the SDK meets once DynamoDB has forgotten its token.
+    const repeating = wrapped(deps.dynamodb, {
+      before: async ({ name, input }) => {
+        if (name !== 'TransactWriteItemsCommand') return;
+        await deps.dynamodb.send(new TransactWriteItemsCommand({ ...(input as unknown as TransactWriteItemsCommandInput), ClientRequestToken: 'first' }));
+      },
+    });
+
+    expect((await dedup({ ...deps, dynamodb: repeating })).counts).toMatchObject({ stored: 10 });
+    expect(await storedRecords(deps)).toHaveLength(10);
   });
 
   test('a writer whom another one beat to a date compares again, and stores only what is still new', async () => {
@@ -223,7 +235,7 @@ describe('attempts that overlap', () => {
 
     await lateResult;
     expect(await storedRecords(deps)).toEqual([]);
-    expect(await keysIn(deps.buckets.storage)).toEqual([]);
+    expect(await keysIn(deps, 'storage')).toEqual([]);
   });
 
   test('the fence only grows, and nothing commits without one', async () => {
@@ -252,8 +264,8 @@ describe('voiding', () => {
     for (let time = 0; time < 2; time++) {
       expect(await run(ledger.voidCycle, { cycle: night, spec, epoch: 1 })).toEqual({ voided: 3 });
       expect(await storedRecords(deps)).toEqual([]);
-      expect(await keysIn(deps.buckets.storage)).toEqual([]);
-      expect(await keysIn(deps.buckets.quarantine)).toEqual([]);
+      expect(await keysIn(deps, 'storage')).toEqual([]);
+      expect(await keysIn(deps, 'quarantine')).toEqual([]);
       expect(await run(ledger.chunkTotals, { cycle: night })).toMatchObject({ chunks: 0, files: 0, counts: { read: 0 } });
     }
     expect((await itemsOf('mobile_positions#2018-08-01')).filter((item) => item.kind?.S === 'void')).toHaveLength(1);

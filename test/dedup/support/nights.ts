@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { GetObjectCommand, ListObjectsV2Command, type ListObjectsV2CommandOutput, PutObjectCommand } from '@aws-sdk/client-s3';
 import { DuckDBInstance, type Json } from '@duckdb/node-api';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
@@ -111,6 +111,20 @@ export async function storedRecords(deps: Deps, spec: PipelineSpec = SPEC): Prom
     rawVersion: `${rawVersion as string}`,
     rawLine: Number(rawLine),
   }));
+}
+
+/** Keys below a prefix, of any number. */
+export async function keysIn(deps: Deps, bucket: 'storage' | 'quarantine' | 'artifacts', prefix = ''): Promise<readonly string[]> {
+  const keys: string[] = [];
+  let token: string | undefined;
+  do {
+    const page: ListObjectsV2CommandOutput = await deps.s3.send(
+      new ListObjectsV2Command({ Bucket: deps.buckets[bucket], Prefix: prefix, ...(token === undefined ? {} : { ContinuationToken: token }) }),
+    );
+    keys.push(...(page.Contents ?? []).map((each) => each.Key ?? ''));
+    token = page.NextContinuationToken;
+  } while (token !== undefined);
+  return keys;
 }
 
 /** Columns of storage files, by DuckDB; `file_index` is the position of the row's file among `keys`. */

@@ -1,0 +1,86 @@
+import { DeleteObjectsCommand, type S3Client } from '@aws-sdk/client-s3';
+import { log } from '@temporalio/activity';
+import type { CycleRef } from '../../domain/cycle';
+import { quarantineKey, storageKey } from './chunk-files';
+import { attemptKey, attemptSortPrefix, attemptsPartition } from './keys';
+import type { LedgerTable } from './ledger-table';
+
+/** What one attempt at a chunk wrote, or was about to: enough to name all its files. */
+export interface AttemptFiles {
+  readonly cycle: CycleRef;
+  readonly chunk: number;
+  readonly attempt: string;
+  readonly dates: Readonly<Record<string, number>>;
+}
+
+export interface LeftoverDependencies {
+  readonly s3: S3Client;
+  readonly buckets: { readonly storage: string; readonly quarantine: string };
+  readonly table: LedgerTable;
+}
+
+const KEYS_PER_DELETE = 1_000; // DeleteObjects' limit
+
+/** Says that an attempt will write files, before it does: a crash then leaves nothing that nobody knows of. */
+export async function announceAttempt(
+  table: LedgerTable,
+  { cycle, chunk, attempt, dates }: AttemptFiles,
+): Promise<void> {
+  const { pk, sk } = attemptKey(cycle, chunk, attempt);
+  await table.put({
+    pk: { S: pk },
+    sk: { S: sk },
+    chunk: { N: String(chunk) },
+    // A set is never empty in DynamoDB.
+    dates: { SS: ['-', ...Object.keys(dates)] },
+  });
+}
+
+/**
+ * Removes the files of attempts at a chunk, or at all chunks of a generation, other than the committed one. To be called once
+ * they can commit no more: the chunk is committed, or the generation voided. Engines that list the event date's prefix
+ * (Athena, by the catalog) would count leftovers. Best effort: what could not be removed is found again by its item.
+ */
+export async function removeLeftovers(
+  deps: LeftoverDependencies,
+  cycle: CycleRef,
+  committed?: { readonly chunk: number; readonly attempt: string },
+): Promise<void> {
+  const prefix = attemptSortPrefix(cycle, committed?.chunk);
+  try {
+    for await (const item of deps.table.query(attemptsPartition(cycle.dataset), prefix, `${prefix}~`)) {
+      const attempt = item.sk?.S?.split('#').at(-1) ?? '';
+      const chunk = Number(item.chunk?.N);
+      const dates = Object.fromEntries((item.dates?.SS ?? []).filter((date) => date !== '-').map((date) => [date, 0]));
+      if (attempt !== committed?.attempt) await deleteAttemptFiles(deps, { cycle, chunk, attempt, dates });
+      await deps.table.delete(attemptKey(cycle, chunk, attempt));
+    }
+  } catch (error) {
+    deps.table.signal.throwIfAborted();
+    log.warn('Leftovers of earlier attempts were not removed', { sortKeyPrefix: prefix, error: String(error) });
+  }
+}
+
+/** Storage and quarantine files by name, whether they are there or not. */
+export async function deleteAttemptFiles(
+  { s3, buckets, table }: LeftoverDependencies,
+  { cycle, chunk, attempt, dates }: AttemptFiles,
+): Promise<void> {
+  const doomed = [
+    [
+      buckets.storage,
+      Object.keys(dates)
+        .sort()
+        .map((date, index) => storageKey(cycle.dataset, date, attempt, index)),
+    ],
+    [buckets.quarantine, [quarantineKey(cycle, chunk, attempt)]],
+  ] as const;
+  for (const [Bucket, keys] of doomed) {
+    for (let from = 0; from < keys.length; from += KEYS_PER_DELETE) {
+      const Objects = keys.slice(from, from + KEYS_PER_DELETE).map((Key) => ({ Key }));
+      await s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }), {
+        abortSignal: table.signal,
+      });
+    }
+  }
+}
