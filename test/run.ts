@@ -17,6 +17,8 @@ interface Tally {
 interface Step {
   readonly name: string;
   readonly command: readonly string[];
+  /** Default: the project's root. */
+  readonly cwd?: string;
   /** Reads the step's own report; undefined: the step counts as one test. */
   readonly tally?: (scratch: string) => Promise<Tally>;
 }
@@ -49,17 +51,25 @@ function steps(scratch: string, python: string): readonly Step[] {
         };
       },
     },
-    {
-      name: 'pytest: jobs, local AWS',
-      command: [python, '-m', 'pytest', '-q', `--junitxml=${join(scratch, 'pytest.xml')}`, 'jobs/tests', 'infra/local/aws/tests'],
-      tally: async () => {
-        const xml = await readFile(join(scratch, 'pytest.xml'), 'utf8');
-        const count = (name: string) => Number(new RegExp(`${name}="(\\d+)"`).exec(xml)?.[1] ?? 0);
-        const failed = count('failures') + count('errors');
-        return { passed: count('tests') - failed - count('skipped'), failed, skipped: count('skipped') };
-      },
-    },
+    pytest('jobs', python, scratch),
+    pytest(join('infra', 'local', 'aws'), python, scratch),
   ];
+}
+
+/** The Python tests below a folder, by its own settings. */
+function pytest(folder: string, python: string, scratch: string): Step {
+  const report = join(scratch, `${folder.replaceAll('/', '-')}.xml`);
+  return {
+    name: `pytest ${folder}`,
+    command: [python, '-m', 'pytest', '-q', `--junitxml=${report}`, 'tests'],
+    cwd: join(ROOT, folder),
+    tally: async () => {
+      const xml = await readFile(report, 'utf8');
+      const count = (name: string) => Number(new RegExp(`${name}="(\\d+)"`).exec(xml)?.[1] ?? 0);
+      const failed = count('failures') + count('errors');
+      return { passed: count('tests') - failed - count('skipped'), failed, skipped: count('skipped') };
+    },
+  };
 }
 
 async function main(): Promise<void> {
@@ -70,7 +80,7 @@ async function main(): Promise<void> {
     for (const step of steps(scratch, python)) {
       const startedAt = Date.now();
       process.stdout.write(`\n== ${step.name}\n`);
-      const exitCode = await run(step.command, env);
+      const exitCode = await run(step.command, step.cwd ?? ROOT, env);
       const own: Tally = { passed: exitCode === 0 ? 1 : 0, failed: exitCode === 0 ? 0 : 1, skipped: 0 };
       // A runner that died left no report: that is one failure, never nothing.
       const tally = step.tally === undefined ? own : await step.tally(scratch).catch(() => ({ passed: 0, failed: 1, skipped: 0 }));
@@ -86,9 +96,9 @@ async function main(): Promise<void> {
   process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
 }
 
-function run([file = '', ...args]: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+function run([file = '', ...args]: readonly string[], cwd: string, env: NodeJS.ProcessEnv): Promise<number> {
   return new Promise((resolve) => {
-    const child = spawn(file, args, { cwd: ROOT, env, stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn(file, args, { cwd, env, stdio: ['ignore', 'inherit', 'inherit'] });
     child.on('error', (error) => {
       process.stderr.write(`${file}: ${error.message}\n`);
       resolve(127);
