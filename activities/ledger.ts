@@ -107,10 +107,10 @@ export function createLedgerActivities(deps: LedgerDependencies) {
      * Takes back all chunks that a generation committed, and lets it commit no more; its records count as never seen. Idempotent
      * by (cycle, generation). @throws `TurnLost`, `LedgerRefused`
      */
-    async voidCycle({ cycle, spec, epoch }: VoidCycleInput): Promise<{ readonly voided: number }> {
+    async voidCycle({ cycle, spec, epoch, keepQuarantine = false }: VoidCycleInput): Promise<{ readonly voided: number }> {
       const context = Context.current();
       const onProgress = (voided: number) => context.heartbeat({ voided });
-      const voided = await voidGeneration({ ...deps, table: openTable(), onProgress }, { cycle, spec, epoch });
+      const voided = await voidGeneration({ ...deps, table: openTable(), onProgress }, { cycle, spec, epoch, keepQuarantine });
       log.info('Cycle voided', { generation: generationPrefix(cycle), chunks: voided });
       return { voided };
     },
@@ -149,6 +149,7 @@ export interface VoidCycleInput {
   readonly cycle: CycleRef;
   readonly spec: PipelineSpec;
   readonly epoch: number;
+  readonly keepQuarantine?: boolean;
 }
 
 export interface ChunkTotals {

@@ -24,3 +24,8 @@ export function reportText(report: CycleReport): string {
   if (report.promotion !== undefined) lines.push(`  promoted in ${report.promotion.promotedMs} ms, sequence ${report.promotion.sequence}`);
   return lines.join('\n');
 }
+
+/** `↻ dedup: dedupChunks, attempt 3: connect ECONNREFUSED`. */
+export function retryLine(stage: string, activity: string, attempt: number, message: string): string {
+  return `↻ ${stage}: ${activity}, attempt ${attempt}: ${message.split('\n')[0] ?? ''}`;
+}

@@ -44,7 +44,7 @@ function linesOf({ ready, node, tools, ports, home, cache, freeMb }: Report): re
   return [
     node.supported ? `✔ Node ${node.version}` : `✘ Node ${node.version}: expected ${LEAST_NODE.join('.')} or later`,
     ...tools.map((tool) => ('path' in tool ? `✔ ${tool.title}: ${tool.version}\n    ${tool.path}` : `✘ ${tool.title}: missing, some ${tool.downloadMb} MB`)),
-    ...ports.map(({ what, port, taken }) => (taken === undefined ? `✔ Port ${port} for ${what}` : `✘ ${taken}`)),
+    ...ports.map(({ what, port, taken }) => (taken === undefined ? `✔ ${port === 0 ? 'A free port' : `Port ${port}`} for ${what}` : `✘ ${taken}`)),
     `  State in ${home}; tools in ${cache}, ${freeMb} MB free`,
     ready ? 'Everything is there.' : missing.length === 0 ? 'See above.' : '`npx meridian up` brings what is missing.',
   ];

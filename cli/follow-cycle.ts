@@ -8,6 +8,8 @@ export interface CycleWatcher {
   stage(row: StageProgress): void;
   /** How far the running stage is, as its activity heartbeats it. */
   advance(stage: string, done: number, total: number, unit: string): void;
+  /** An activity of the running stage failed and is tried again. */
+  retry(stage: string, activity: string, attempt: number, message: string): void;
 }
 
 const POLL_MS = 500;
@@ -19,6 +21,7 @@ const POLL_MS = 500;
 export async function followCycle(client: Client, workflowId: string, watcher: CycleWatcher): Promise<CycleReport> {
   const handle = client.workflow.getHandle(workflowId);
   const seen = new Map<string, string>();
+  const retried = new Map<string, number>();
   const show = (stages: readonly StageProgress[]) => {
     for (const row of stages) {
       const state = `${row.state}|${row.detail ?? ''}`;
@@ -36,7 +39,7 @@ export async function followCycle(client: Client, workflowId: string, watcher: C
     const progress = await handle.query<CycleProgress>('progress').catch(() => undefined);
     if (progress !== undefined) show(progress.stages);
     if (ended === undefined) {
-      await showHeartbeats(handle, watcher, progress);
+      await showActivities(handle, watcher, progress, retried);
     } else if ('report' in ended) {
       show(ended.report.stages);
       return ended.report;
@@ -46,16 +49,27 @@ export async function followCycle(client: Client, workflowId: string, watcher: C
   }
 }
 
-async function showHeartbeats(handle: WorkflowHandle, watcher: CycleWatcher, progress: CycleProgress | undefined): Promise<void> {
-  const running = progress?.stages.find((row) => row.state === 'running');
-  if (running === undefined) return;
+/** What the pending activities heartbeat, and why the last attempt of one failed: without it a retried fault looks like a hang. */
+async function showActivities(
+  handle: WorkflowHandle,
+  watcher: CycleWatcher,
+  progress: CycleProgress | undefined,
+  retried: Map<string, number>,
+): Promise<void> {
+  const running = progress?.stages.find((row) => row.state === 'running')?.stage ?? 'conclude';
   const description = await handle.describe().catch(() => undefined);
   for (const activity of description?.raw.pendingActivities ?? []) {
+    const attempt = activity.attempt ?? 1;
+    const id = activity.activityId ?? '';
+    if (attempt > 1 && activity.lastFailure?.message && (retried.get(id) ?? 1) < attempt) {
+      retried.set(id, attempt);
+      watcher.retry(running, activity.activityType?.name ?? id, attempt, activity.lastFailure.message);
+    }
     const [payload] = activity.heartbeatDetails?.payloads ?? [];
     if (payload?.data === undefined || payload.data === null) continue;
     const beat = JSON.parse(Buffer.from(payload.data).toString('utf8')) as { done?: number; total?: number; unit?: string };
     if (typeof beat.done === 'number' && typeof beat.total === 'number') {
-      watcher.advance(running.stage, beat.done, beat.total, beat.unit ?? '');
+      watcher.advance(running, beat.done, beat.total, beat.unit ?? '');
     }
   }
 }

@@ -3,7 +3,7 @@ import { WorkflowExecutionAlreadyStartedError, WorkflowIdConflictPolicy, Workflo
 import { cycleWorkflowId } from '../domain/cycle';
 import { intervalEndingAt, lastClosedInterval } from '../domain/data-interval';
 import { pipelines } from '../pipelines';
-import { stageLine, reportText } from './cycle-text';
+import { reportText, retryLine, stageLine } from './cycle-text';
 import { loadStackEnvironment } from './environment';
 import { followCycle } from './follow-cycle';
 import { createOutput, UsageError } from './output';
@@ -45,6 +45,7 @@ export function runCommand(): Command {
         const report = await followCycle(client, workflowId, {
           stage: (row) => output.note(stageLine(row)),
           advance: (stage, done, total, unit) => output.advance(stage, done, total, unit),
+          retry: (stage, activity, attempt, message) => output.note(retryLine(stage, activity, attempt, message)),
         });
         output.result(report, reportText(report));
         if (report.outcome !== 'promoted' && report.outcome !== 'empty') process.exitCode = 1;

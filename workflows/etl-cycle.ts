@@ -242,7 +242,7 @@ async function promoteCandidates(
 async function conclude(spec: PipelineSpec, report: ReportDraft): Promise<void> {
   const { cycle, epoch } = report;
   if (report.outcome === CycleOutcome.Rejected) {
-    await data.voidCycle({ cycle, spec, epoch });
+    await data.voidCycle({ cycle, spec, epoch, keepQuarantine: true });
     await data.markObjects({ cycle, spec, state: 'set-aside', ...(report.reason === undefined ? {} : { verdict: report.reason }) });
   }
   // Nothing new in them, so they need not be read again.

@@ -45,6 +45,7 @@ export async function removeLeftovers(
   deps: LeftoverDependencies,
   cycle: CycleRef,
   committed?: { readonly chunk: number; readonly attempt: string },
+  keepQuarantineOf: ReadonlySet<string> = new Set(),
 ): Promise<void> {
   const prefix = attemptSortPrefix(cycle, committed?.chunk);
   try {
@@ -52,7 +53,7 @@ export async function removeLeftovers(
       const attempt = item.sk?.S?.split('#').at(-1) ?? '';
       const chunk = Number(item.chunk?.N);
       const dates = Object.fromEntries((item.dates?.SS ?? []).filter((date) => date !== '-').map((date) => [date, 0]));
-      if (attempt !== committed?.attempt) await deleteAttemptFiles(deps, { cycle, chunk, attempt, dates });
+      if (attempt !== committed?.attempt) await deleteAttemptFiles(deps, { cycle, chunk, attempt, dates }, keepQuarantineOf.has(attempt));
       await deps.table.delete(attemptKey(cycle, chunk, attempt));
     }
   } catch (error) {
@@ -61,10 +62,11 @@ export async function removeLeftovers(
   }
 }
 
-/** Storage and quarantine files by name, whether they are there or not. */
+/** Storage files, and the quarantine file unless it is to be kept, by name, whether they are there or not. */
 export async function deleteAttemptFiles(
   { s3, buckets, table }: LeftoverDependencies,
   { cycle, chunk, attempt, dates }: AttemptFiles,
+  keepQuarantine = false,
 ): Promise<void> {
   const doomed = [
     [
@@ -73,7 +75,7 @@ export async function deleteAttemptFiles(
         .sort()
         .map((date, index) => storageKey(cycle.dataset, date, attempt, index)),
     ],
-    [buckets.quarantine, [quarantineKey(cycle, chunk, attempt)]],
+    [buckets.quarantine, keepQuarantine ? [] : [quarantineKey(cycle, chunk, attempt)]],
   ] as const;
   for (const [Bucket, keys] of doomed) {
     for (let from = 0; from < keys.length; from += KEYS_PER_DELETE) {

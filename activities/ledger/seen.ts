@@ -46,13 +46,14 @@ export async function seenFiles(
  * object, then line.
  */
 export async function keepUnseen(db: ChunkDatabase, files: readonly string[]): Promise<void> {
+  // An anti join, unlike NOT IN, lets DuckDB hash the chunk instead of the window, and spill.
   const unseen =
     files.length === 0
       ? ''
-      : `and _fingerprint not in (select ${FINGERPRINT_FROM_BYTES_SQL} from read_parquet(${sqlTextList(files)}))`;
+      : `anti join (select ${FINGERPRINT_FROM_BYTES_SQL} as _fingerprint from read_parquet(${sqlTextList(files)})) seen using (_fingerprint)`;
   await db.run(`create or replace table keep as
     select _fingerprint, any_value(_day) as _day, min(_position) as _position
-    from record where _reason is null ${unseen} group by _fingerprint`);
+    from record ${unseen} where _reason is null group by _fingerprint`);
 }
 
 function storedFor(chunk: ChunkItem, log: DateLog): boolean {

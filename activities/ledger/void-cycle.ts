@@ -22,6 +22,8 @@ export interface VoidInput {
   readonly cycle: CycleRef;
   readonly spec: PipelineSpec;
   readonly epoch: number;
+  /** A rejected night's quarantine is what a person looks into; a failed one's is written again with its objects. */
+  readonly keepQuarantine?: boolean;
 }
 
 const MAX_ROUNDS = 20;
@@ -37,10 +39,11 @@ export async function voidGeneration(deps: VoidDependencies, input: VoidInput): 
   let voided = 0;
   for (const chunk of chunks) {
     if (chunk.state === 'committed') await voidChunk(deps.table, input, chunk);
-    await deleteFiles(deps, chunk);
+    await deleteFiles(deps, chunk, input.keepQuarantine);
     deps.onProgress((voided += 1));
   }
-  await removeLeftovers(deps, input.cycle);
+  const kept = new Set(input.keepQuarantine === true ? chunks.map((chunk) => chunk.attempt) : []);
+  await removeLeftovers(deps, input.cycle, undefined, kept);
   return voided;
 }
 
@@ -96,9 +99,9 @@ async function voidChunk(table: LedgerTable, { cycle, spec, epoch }: VoidInput, 
 }
 
 /** Best effort: what stays is named by no committed chunk. */
-async function deleteFiles(deps: VoidDependencies, chunk: ChunkItem): Promise<void> {
+async function deleteFiles(deps: VoidDependencies, chunk: ChunkItem, keepQuarantine?: boolean): Promise<void> {
   try {
-    await deleteAttemptFiles(deps, chunk);
+    await deleteAttemptFiles(deps, chunk, keepQuarantine);
   } catch (error) {
     deps.table.signal.throwIfAborted();
     log.warn('Files of a voided chunk were not removed', {

@@ -4,7 +4,7 @@ import type { Pool } from 'pg';
 import { cycleWorkflowId } from '../../domain/cycle';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import type { CycleReport, StageProgress } from '../../domain/progress';
-import { stageLine } from '../cycle-text';
+import { retryLine, stageLine } from '../cycle-text';
 import { followCycle } from '../follow-cycle';
 import type { Output } from '../output';
 import { putObjects } from './demo-s3';
@@ -66,6 +66,7 @@ async function runCycle({ night, spec, taskQueue, temporal, workerLost, output }
       output.note(`  ${stageLine(row)}`);
     },
     advance: (stage, done, total, unit) => output.advance(stage, done, total, unit),
+    retry: (stage, activity, attempt, message) => output.note(retryLine(stage, activity, attempt, message)),
   });
   try {
     return await Promise.race([followed, lost]);

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { EMRServerlessClient, GetJobRunCommand } from '@aws-sdk/client-emr-serverless';
-import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import type { Pool } from 'pg';
 import { readStackEnv } from '../../infra/local/stack-env';
 import { cacheFolder } from '../../infra/local/toolchain/cache';
@@ -188,6 +188,21 @@ test('X5 a served row leads back to its line in its raw object, odd keys include
     const { jobRun } = await emr.send(new GetJobRunCommand({ applicationId: setting('MERIDIAN_EMR_APPLICATION_ID'), jobRunId }));
     expect(jobRun?.state).toBe('SUCCESS');
   }
+});
+
+test('S2.36 what was quarantined stands in the quarantine bucket with reason, object and line', async () => {
+  const found: Record<string, number> = {};
+  const prefix = 'mobile-geolocation/20191130T000000Z/';
+  for await (const page of paginateListObjectsV2({ client: s3 }, { Bucket: setting('MERIDIAN_QUARANTINE_BUCKET'), Prefix: prefix })) {
+    for (const { Key = '' } of page.Contents ?? []) {
+      for (const line of (await linesOf(setting('MERIDIAN_QUARANTINE_BUCKET'), Key)).filter((text) => text !== '')) {
+        const { reason } = JSON.parse(line) as { readonly reason: string };
+        found[reason] = (found[reason] ?? 0) + 1;
+      }
+    }
+  }
+
+  expect(found).toEqual(expected[2]?.quarantined);
 });
 
 test('I5 I7 the demo that was killed left no job, no open cycle, no turn and no table behind', async () => {
