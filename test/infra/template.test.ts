@@ -198,7 +198,7 @@ describe('The CloudFormation template: who may do what (S2.21)', () => {
 
     expect(actions.filter((action) => /Delete/.test(action)).sort()).toEqual([
       'dynamodb:DeleteItem',
-      'glue:BatchDeletePartition',
+      'glue:DeletePartition',
       's3:DeleteObject',
       's3:DeleteObject',
       's3:DeleteObject',

@@ -11,8 +11,6 @@ from typing import Any, Awaitable, Callable
 from .cloudformation import application_handlers, ruleset_handlers
 from .emr_api import SERVICE as EMR_SERVICE
 from .emr_api import EmrServerless
-from .glue_partitions import OPERATION as BATCH_DELETE_PARTITION
-from .glue_partitions import batch_delete_partition
 from .glue_quality_api import GlueDataQuality
 from .settings import Settings
 
@@ -80,8 +78,6 @@ def install(settings: Settings) -> tuple[EmrServerless, GlueDataQuality]:
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
         if "DataQuality" in operation:
             return quality.handle(operation, body)
-        if operation == BATCH_DELETE_PARTITION:
-            return await batch_delete_partition(glue_handler, path, headers, body, query)
         return await glue_handler(method, path, headers, body, query)
 
     handlers["glue"] = glue_with_quality
