@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { log } from '@temporalio/activity';
@@ -18,6 +18,7 @@ import { chunkKey } from './keys';
 import type { LedgerTable } from './ledger-table';
 import { deleteAttemptFiles, removeLeftovers } from './leftovers';
 import type { RawLimits } from './line-splitter';
+import { withScratch } from './scratch';
 import { keepUnseen, seenFiles } from './seen';
 import type { SegmentCache } from './segment-cache';
 
@@ -62,10 +63,9 @@ export async function dedupChunk(deps: ChunkDependencies, input: ChunkInput): Pr
 
 async function dedupUncommitted(deps: ChunkDependencies, input: ChunkInput): Promise<ChunkItem> {
   const { table, limits } = deps;
-  await mkdir(deps.workDir, { recursive: true });
-  const dir = await mkdtemp(join(deps.workDir, 'chunk-'));
-  try {
+  return withScratch(deps.workDir, Date.now(), async (dir) => {
     const lineFile = join(dir, 'lines');
+    const onProgress = (objects: number) => deps.onStep(`read ${objects} of ${input.objects.length} objects`);
     const readCounts = await collectLines(
       deps.s3,
       deps.buckets.raw,
@@ -74,7 +74,7 @@ async function dedupUncommitted(deps: ChunkDependencies, input: ChunkInput): Pro
       dir,
       limits,
       table.signal,
-      (objects) => deps.onStep(`read ${objects} of ${input.objects.length} objects`),
+      onProgress,
     );
     const db = await ChunkDatabase.open({
       spillDir: join(dir, 'spill'),
@@ -89,9 +89,7 @@ async function dedupUncommitted(deps: ChunkDependencies, input: ChunkInput): Pro
     } finally {
       db.close();
     }
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-  }
+  });
 }
 
 /** Rounds of reading the ledger, writing under a new attempt id, and trying to commit, until nobody else was first. */

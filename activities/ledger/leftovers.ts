@@ -53,7 +53,8 @@ export async function removeLeftovers(
       const attempt = item.sk?.S?.split('#').at(-1) ?? '';
       const chunk = Number(item.chunk?.N);
       const dates = Object.fromEntries((item.dates?.SS ?? []).filter((date) => date !== '-').map((date) => [date, 0]));
-      if (attempt !== committed?.attempt) await deleteAttemptFiles(deps, { cycle, chunk, attempt, dates }, keepQuarantineOf.has(attempt));
+      if (attempt !== committed?.attempt)
+        await deleteAttemptFiles(deps, { cycle, chunk, attempt, dates }, keepQuarantineOf.has(attempt));
       await deps.table.delete(attemptKey(cycle, chunk, attempt));
     }
   } catch (error) {

@@ -9,6 +9,8 @@ export interface Interference {
   readonly before?: (call: Call) => void | Promise<void>;
   /** After the service did it; throwing is an answer that was lost. */
   readonly after?: (call: Call) => void | Promise<void>;
+  /** What the caller is told in place of the service's answer. */
+  readonly answer?: (call: Call, answer: unknown) => unknown;
 }
 
 interface Sender {
@@ -16,16 +18,16 @@ interface Sender {
 }
 
 /** The same client with something in between: the product's code is not touched. */
-export function wrapped<T extends Sender>(client: T, { before, after }: Interference): T {
+export function wrapped<T extends Sender>(client: T, { before, after, answer }: Interference): T {
   return new Proxy(client, {
     get(target, property) {
       if (property !== 'send') return Reflect.get(target, property) as unknown;
       return async (command: object, ...rest: unknown[]) => {
         const call: Call = { name: command.constructor.name, input: (command as { input: Record<string, unknown> }).input };
         await before?.(call);
-        const answer = await (target.send as (...args: unknown[]) => Promise<unknown>).call(target, command, ...rest);
+        const found = await (target.send as (...args: unknown[]) => Promise<unknown>).call(target, command, ...rest);
         await after?.(call);
-        return answer;
+        return answer === undefined ? found : answer(call, found);
       };
     },
   });
