@@ -77,17 +77,19 @@ describe('window and expiry', () => {
     expect((await storedRecords(deps)).map(({ longitude }) => longitude)).toEqual([1, 2]);
   });
 
-  test('items past their expiry are ignored though DynamoDB has not removed them yet (S2.15, S2.34)', async () => {
-    await putRaw(deps, rawKey('2018-08-01T13', 'a'), lines([position(1)]));
-    await runNight(deps, night);
-    // Arrived on the 4th, found on the 7th: 2018-08-01 + 3 + 1 days had ended by then.
-    await putRaw(deps, rawKey('2018-08-04T12', 'late'), lines([position(1), position(1)]));
-    await putRaw(deps, rawKey('2018-08-04T13', 'later'), lines([position(1)]));
+  // In 2099 nothing can have been deleted yet: there the ledger alone must know, without a look at storage.
+  test.each(['2018', '2099'])('items past their expiry are ignored though DynamoDB has not removed them yet, in %s (S2.15, S2.34)', async (year) => {
+    const sighted = position(1, `${year}-08-01T13:30:00Z`);
+    await putRaw(deps, rawKey(`${year}-08-01T13`, 'a'), lines([sighted]));
+    await runNight(deps, nightEnding(`${year}-08-02`));
+    // Arrived on the 4th, found on the 7th: 08-01 + 3 + 1 days had ended by then.
+    await putRaw(deps, rawKey(`${year}-08-04T12`, 'late'), lines([sighted, sighted]));
+    await putRaw(deps, rawKey(`${year}-08-04T13`, 'later'), lines([sighted]));
     const spec: PipelineSpec = { ...SPEC, dedup: { ...SPEC.dedup, chunkBytes: 1 } };
 
     // Within one cycle nothing is stored twice all the same, in one chunk or over two.
-    expect((await runNight(deps, nightEnding('2018-08-07'), { spec })).counts).toMatchObject({ stored: 1, duplicates: 2 });
-    expect((await itemsOf('mobile_positions#2018-08-01')).filter((item) => item.sk?.S?.startsWith('log#'))).toHaveLength(2);
+    expect((await runNight(deps, nightEnding(`${year}-08-07`), { spec })).counts).toMatchObject({ stored: 1, duplicates: 2 });
+    expect((await itemsOf(`mobile_positions#${year}-08-01`)).filter((item) => item.sk?.S?.startsWith('log#'))).toHaveLength(2);
   });
 
   test('the last interval end within the window still counts', async () => {
@@ -273,6 +275,21 @@ describe('voiding', () => {
     await expect(runNight(deps, night, { spec })).rejects.toMatchObject({ type: FailureType.LedgerRefused });
     expect((await runNight(deps, nightEnding('2018-08-02', 2), { spec })).counts).toMatchObject({ stored: 11, duplicates: 22 });
   });
+});
+
+test('voiding a rejected night keeps its quarantine, and what a crashed attempt left of it goes all the same', async () => {
+  await putRaw(deps, rawKey(HOUR, 'a'), lines([position(1), {}]));
+  await prepared();
+  const dying = wrapped(deps.dynamodb, { before: (call) => { if (isCommit(call)) throw new Error('died'); } });
+  await expect(dedup({ ...deps, dynamodb: dying })).rejects.toThrow('died');
+  expect(await keysIn(deps, 'quarantine')).toHaveLength(1);
+  await dedup(deps);
+  const [kept, ...others] = await keysIn(deps, 'quarantine');
+
+  expect(await run(createLedgerActivities(deps).voidCycle, { cycle: night, spec: SPEC, epoch: 1, keepQuarantine: true })).toEqual({ voided: 1 });
+  expect(others).toEqual([]);
+  expect(await keysIn(deps, 'quarantine')).toEqual([kept]);
+  expect(await keysIn(deps, 'storage')).toEqual([]);
 });
 
 describe('running as an activity', () => {
