@@ -9,7 +9,7 @@ import type { Found, Tool } from './tool';
 
 const PARALLEL_INSTALLS = 2;
 const ATTEMPTS = 2;
-const LOCK_LIMIT_MS = 25 * 60_000;
+const LOCK_LIMIT_MS = 40 * 60_000;
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 /**

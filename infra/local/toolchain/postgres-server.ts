@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Progress } from '../progress';
 import { cacheFolder, fillFolder } from './cache';
-import { onPath, outputOf, run } from './command';
+import { CommandFailed, onPath, outputOf, run } from './command';
 import { canInstallPackages, installPackages, missingTool } from './debian';
 import type { Found, Tool } from './tool';
 
@@ -32,7 +32,10 @@ export const postgresServer: Tool = {
       keepDebianFromStartingACluster();
       await installPackages(PACKAGES, progress);
     } else if (onPath('apt-get') !== undefined && onPath('dpkg') !== undefined) {
-      await unpackPackages(progress);
+      await unpackPackages(progress).catch((error: unknown) => {
+        if (!(error instanceof CommandFailed)) throw error;
+        throw new CommandFailed(`${missingTool(postgresServer.title, PACKAGES).message}\n${error.message}`);
+      });
     } else {
       throw missingTool(postgresServer.title, PACKAGES);
     }
@@ -71,15 +74,25 @@ async function unpackPackages(progress: Progress): Promise<void> {
     const installed = new Set(installedLines.split('\n').filter((line) => line.endsWith(' installed')).map((line) => line.split(' ')[0]));
     const wanted = new Set(stdout.split('\n').filter((line) => /^[a-z0-9]/.test(line)));
     const missing = [...wanted].filter((name) => PACKAGES.includes(name) || !installed.has(name));
-    for (const [index, name] of missing.entries()) {
-      progress.advance('postgres', index, missing.length, 'packages');
-      // One by one: an alternative dependency may exist under no archive, and another satisfies it.
-      const fetched = run('apt-get', ['-o', 'Acquire::Retries=3', 'download', name], { cwd: partial, timeoutMs: DOWNLOAD_LIMIT_MS });
-      await (PACKAGES.includes(name) ? fetched : fetched.catch(() => undefined));
-    }
+    // Of alternative dependencies some exist under no archive: only what can be shown can be fetched.
+    const { stdout: shown } = await run('apt-cache', ['show', '--no-all-versions', ...missing], { timeoutMs: 60_000 });
+    const fetchable = [...shown.matchAll(/^Package: (\S+)$/gm)].map(([, name]) => name ?? '');
+    let fetched = 0;
+    await run('apt-get', ['-o', 'Acquire::Retries=3', 'download', ...new Set(fetchable)], {
+      cwd: partial,
+      timeoutMs: DOWNLOAD_LIMIT_MS,
+      onLine: (line) => {
+        if (line.startsWith('Get:')) progress.advance('postgres', (fetched += 1), fetchable.length, 'packages');
+      },
+    });
     for (const file of readdirSync(partial).filter((name) => name.endsWith('.deb'))) {
       await run('dpkg', ['-x', join(partial, file), partial], { timeoutMs: 60_000 });
       rmSync(join(partial, file));
+    }
+    // A package's installation would choose among PostGIS versions; here there is one.
+    const extensions = join(partial, 'usr', 'share', 'postgresql', String(MAJOR), 'extension');
+    for (const control of readdirSync(extensions).filter((name) => name.endsWith('-3.control'))) {
+      symlinkSync(control, join(extensions, control.replace(/-3\.control$/, '.control')));
     }
   });
 }
