@@ -1,12 +1,11 @@
-import { proxyActivities } from '@temporalio/workflow';
-import type { Activities } from '../activities';
 import { addCounts, NO_RECORDS, totalQuarantined } from '../domain/conservation';
 import type { CycleRef } from '../domain/cycle';
 import type { RecordCounts } from '../domain/documents';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import { dataStep } from './activity-options';
+import { describedActivities } from './described-activities';
 
-const { dedupChunks } = proxyActivities<Activities>(dataStep);
+const { dedupChunks } = describedActivities(dataStep);
 
 /** A cycle of 100,000 objects stays under 2,000 history events (design section 1), whatever its number of chunks. */
 const MOST_SLICES = 100;

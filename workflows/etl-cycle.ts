@@ -5,7 +5,6 @@ import {
   executeChild,
   isCancellation,
   ParentClosePolicy,
-  proxyActivities,
   setHandler,
   upsertSearchAttributes,
   workflowInfo,
@@ -19,6 +18,7 @@ import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import type { CycleProgress, CycleReport, ServedRelation } from '../domain/progress';
 import { dataStep, pureLookup, shortStep, waitStep } from './activity-options';
+import { describedActivities } from './described-activities';
 import { dedupBatch, discoverSentence, dedupSentence } from './dedup-batch';
 import { checkQuality, failedRules } from './quality-gate';
 import { announcementOf, closingOf, emptyReport, type ReportDraft } from './report-draft';
@@ -42,10 +42,10 @@ export interface EtlCycleInput {
 /** The stage table, as `cycles show` prints it. */
 export const progressQuery = defineQuery<CycleProgress>('progress');
 
-const { resolvePipeline } = proxyActivities<Activities>(pureLookup);
-const short = proxyActivities<Activities>(shortStep);
-const data = proxyActivities<Activities>(dataStep);
-const wait = proxyActivities<Activities>(waitStep);
+const { resolvePipeline } = describedActivities(pureLookup);
+const short = describedActivities(shortStep);
+const data = describedActivities(dataStep);
+const wait = describedActivities(waitStep);
 
 /**
  * One cycle: a pipeline over one data interval, from raw objects to the served views. Its body is the runbook; what a stage

@@ -1,14 +1,14 @@
-import { ApplicationFailure, CancellationScope, proxyActivities } from '@temporalio/workflow';
-import type { Activities } from '../activities';
+import { ApplicationFailure, CancellationScope } from '@temporalio/workflow';
 import type { CycleRef } from '../domain/cycle';
 import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import type { RuleOutcome } from '../domain/progress';
 import type { QualityStep } from '../domain/ruleset';
 import { shortStep, waitStep } from './activity-options';
+import { describedActivities } from './described-activities';
 
-const { startQualityRun } = proxyActivities<Activities>(shortStep);
-const { awaitQualityRun } = proxyActivities<Activities>(waitStep);
+const { startQualityRun } = describedActivities(shortStep);
+const { awaitQualityRun } = describedActivities(waitStep);
 
 export interface GateVerdict {
   readonly rules: readonly RuleOutcome[];

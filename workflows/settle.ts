@@ -1,13 +1,13 @@
-import { proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities';
 import { CycleOutcome } from '../domain/cycle';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import { dataStep, shortStep, waitStep } from './activity-options';
+import { describedActivities } from './described-activities';
 import { announcementOf, closingOf, type ReportDraft } from './report-draft';
 
-const short = proxyActivities<Activities>(shortStep);
-const data = proxyActivities<Activities>(dataStep);
-const wait = proxyActivities<Activities>(waitStep);
+const short = describedActivities(shortStep);
+const data = describedActivities(dataStep);
+const wait = describedActivities(waitStep);
 
 type JobOfRecord = Awaited<ReturnType<Activities['openCycle']>>['olderJobs'][number];
 type Unsettled = NonNullable<Awaited<ReturnType<Activities['takeTurn']>>['unsettled']>;
