@@ -18,8 +18,8 @@ export interface RunningCommand {
 }
 
 /** Starts `meridian …` as a user does. */
-export function startMeridian(args: readonly string[], env: NodeJS.ProcessEnv): RunningCommand {
-  const child = spawn(process.execPath, [join(CHECKOUT, 'bin', 'meridian.js'), ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+export function startMeridian(args: readonly string[], env: NodeJS.ProcessEnv, checkout = CHECKOUT): RunningCommand {
+  const child = spawn(process.execPath, [join(checkout, 'bin', 'meridian.js'), ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const output = { stdout: '', stderr: '' };
   const listeners = new Set<() => void>();
   for (const stream of ['stdout', 'stderr'] as const) {
