@@ -65,6 +65,9 @@ export async function run(command: string, args: readonly string[], options: Run
   const timer = setTimeout(() => {
     overdue = true;
     killGroup(child);
+    // What left the group may hold the pipes open: nobody waits for it.
+    child.stdout.destroy();
+    child.stderr.destroy();
   }, options.timeoutMs);
   const output = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr'] as const) {
