@@ -20,7 +20,7 @@ export function unprivilegedAccount(): Account | undefined {
 }
 
 /**
- * A folder of this stack that `account` can reach: `home`, or, where one of its parents is closed to others as /root is, one
+ * A folder of this stack that `account` can reach: `home`, or, where one of its parents is closed to others as root's home is, one
  * below /var/tmp that is named after it.
  * @throws StackError when somebody else has made that folder
  */
