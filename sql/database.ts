@@ -30,7 +30,15 @@ export function openDatabase(config: PoolConfig = {}): OpenDatabase {
   // An idle connection that the server ends would otherwise end the process; the next query reports it.
   pool.on('error', () => undefined);
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
-  return { pool, db, close: () => db.destroy() };
+  return {
+    pool,
+    db,
+    async close() {
+      await db.destroy();
+      // Kysely ends the pool only once it has used it; left open, its idle connections keep the process for ten seconds.
+      if (!pool.ended) await pool.end();
+    },
+  };
 }
 
 /** The typed face of one connection that the caller holds and releases: for transactions that also copy, and for settings. */
