@@ -15,7 +15,7 @@ import { RECORDED_OUTCOMES } from './outcomes';
 const INTERVAL_END = '2018-08-02T00:00:00Z';
 /** Stack traces name the checkout: that is nobody's business. */
 const ROOT = join(__dirname, '..', '..');
-export const HISTORIES = join(__dirname, 'histories');
+const HISTORIES = join(__dirname, 'histories');
 
 async function record(): Promise<void> {
   const environment = await startTestEnvironment();
