@@ -1,9 +1,10 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
 import { type CycleRef, cycleId, generationPrefix } from '../domain/cycle';
 import type { JobManifest, QuarantineCounts, S3Pointer, TransformInput } from '../domain/documents';
 import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
+import { readJsonDocument, writeJsonDocumentOnce } from './json-document';
 
 /** A storage file with the cycle generation that stored it. */
 export interface LiveStorageFile {
@@ -34,8 +35,8 @@ export function createTransformDocumentActivities(deps: TransformDocumentDepende
     /** Writes the job's input document once; idempotent by (cycle, generation): a retry returns the first one. */
     async prepareTransform({ cycle, spec }: { readonly cycle: CycleRef; readonly spec: PipelineSpec }): Promise<PreparedTransform> {
       const pointer = { bucket: deps.buckets.artifacts, key: `cycles/${generationPrefix(cycle)}/transform/input.json` };
-      const existing = await readJson<TransformInput>(deps.s3, pointer);
-      const document = existing ?? (await writeOnce(deps.s3, pointer, await describeInput(deps, cycle, spec)));
+      const existing = await readJsonDocument<TransformInput>(deps.s3, pointer);
+      const document = existing ?? (await writeJsonDocumentOnce(deps.s3, pointer, await describeInput(deps, cycle, spec)));
       return { input: pointer, files: document.files.length, rowCount: document.rowCount, addedRowCount: document.addedRowCount };
     },
 
@@ -45,7 +46,7 @@ export function createTransformDocumentActivities(deps: TransformDocumentDepende
      */
     async readJobManifest({ cycle, spec }: { readonly cycle: CycleRef; readonly spec: PipelineSpec }): Promise<TransformOutput> {
       const pointer = { bucket: deps.buckets.refined, key: `${generationPrefix(cycle)}/_manifest.json` };
-      const manifest = await readJson<JobManifest>(deps.s3, pointer);
+      const manifest = await readJsonDocument<JobManifest>(deps.s3, pointer);
       const faults = manifest === undefined ? ['it is not there'] : manifestFaults(manifest, spec);
       if (manifest === undefined || faults.length > 0) {
         throw ApplicationFailure.nonRetryable(
@@ -123,34 +124,4 @@ function manifestFaults(manifest: JobManifest, spec: PipelineSpec): readonly str
     faults.push(`relation "${spec.quality.relation}" does not say how many of its rows this cycle added`);
   }
   return faults;
-}
-
-async function readJson<T>(s3: S3Client, pointer: S3Pointer): Promise<T | undefined> {
-  try {
-    const { Body } = await s3.send(new GetObjectCommand({ Bucket: pointer.bucket, Key: pointer.key }));
-    return JSON.parse((await Body?.transformToString()) ?? '') as T;
-  } catch (error) {
-    if (error instanceof NoSuchKey) return undefined;
-    throw error;
-  }
-}
-
-async function writeOnce<T>(s3: S3Client, pointer: S3Pointer, document: T): Promise<T> {
-  try {
-    await s3.send(
-      new PutObjectCommand({
-        Bucket: pointer.bucket,
-        Key: pointer.key,
-        Body: JSON.stringify(document),
-        ContentType: 'application/json',
-        IfNoneMatch: '*',
-      }),
-    );
-    return document;
-  } catch (error) {
-    // Another attempt wrote it first: that one counts.
-    const first = (error as { name?: string }).name === 'PreconditionFailed' ? await readJson<T>(s3, pointer) : undefined;
-    if (first === undefined) throw error;
-    return first;
-  }
 }
