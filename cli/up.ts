@@ -1,10 +1,11 @@
 import { Command } from 'commander';
 import { deployLocal } from '../infra/local/deploy';
-import { type RunningStack, stackPorts, startStack } from '../infra/local/stack';
+import type { Progress } from '../infra/local/progress';
+import { type RunningStack, type StackOptions, stackPorts, startStack } from '../infra/local/stack';
 import { mergeStackEnv, stackHome } from '../infra/local/stack-env';
 import { openDatabase } from '../sql/database';
 import { migrate } from '../sql/migrate';
-import { createOutput, type Output } from './output';
+import { createOutput } from './output';
 
 export function upCommand(): Command {
   return new Command('up')
@@ -25,10 +26,17 @@ export function upCommand(): Command {
     });
 }
 
-/** A stack that cycles can run on. Safe to run twice: what is there already is left as it is. */
-export async function bringUp(home: string, output: Output): Promise<RunningStack> {
-  const stack = await startStack({ home, ports: stackPorts(), progress: output });
-  output.note('Temporal, PostgreSQL and the local AWS are running');
+/**
+ * A stack that cycles can run on. Safe to run twice: what is there already is left as it is.
+ * @param options - other ports than the environment chooses, and settings of the local AWS
+ */
+export async function bringUp(
+  home: string,
+  progress: Progress,
+  options: Partial<Pick<StackOptions, 'ports' | 'awsSettings'>> = {},
+): Promise<RunningStack> {
+  const stack = await startStack({ home, ports: stackPorts(), progress, ...options });
+  progress.note('Temporal, PostgreSQL and the local AWS are running');
   const database = openDatabase({
     host: stack.env['PGHOST'],
     port: Number(stack.env['PGPORT']),
@@ -41,6 +49,6 @@ export async function bringUp(home: string, output: Output): Promise<RunningStac
   } finally {
     await database.close();
   }
-  const outputs = await deployLocal({ home, env: stack.env, progress: output });
+  const outputs = await deployLocal({ home, env: stack.env, progress });
   return { ...stack, env: mergeStackEnv(home, outputs) };
 }

@@ -15,6 +15,11 @@ export interface PipelineSpec {
   /** Promoted together, in name order, in one statement. */
   readonly relations: readonly RelationSpec[];
   readonly promotion: PromotionSpec;
+  /**
+   * A step that has not been heard of for this long is given up, and starts on another worker: 30 unless declared. Shorter finds a
+   * killed worker sooner, and takes a worker that is only slow for a dead one more often.
+   */
+  readonly heartbeatSeconds?: number;
 }
 
 export interface RawSpec {

@@ -90,6 +90,8 @@ export function validatePipeline(spec: PipelineSpec): readonly string[] {
   expectWhole('promotion.keepVersions', spec.promotion.keepVersions, 0, 30);
   expectWhole('promotion.snapshotWaitMinutes', spec.promotion.snapshotWaitMinutes, 1, 24 * 60);
   expectWhole('promotion.swapWaitMinutes', spec.promotion.swapWaitMinutes, 1, 24 * 60);
+  // Below, a busy worker's beats come late; above, a night would wait for a dead one.
+  if (spec.heartbeatSeconds !== undefined) expectWhole('heartbeatSeconds', spec.heartbeatSeconds, 3, 600);
   return faults;
 }
 

@@ -21,6 +21,8 @@ export interface WorkerConfig {
   readonly workDir: string;
   /** DuckDB's own limit; the rest of the worker stays within 512 MiB (design section 10). */
   readonly duckdbMemoryMb: number;
+  /** An AWS request without an answer is given up after this long, and tried again. */
+  readonly awsTimeoutSeconds: number;
   /** `host:port` that serves Prometheus metrics; absent: none. */
   readonly metricsAddress?: string;
 }
@@ -61,6 +63,10 @@ export function readWorkerConfig(env: Readonly<Record<string, string | undefined
   if (!/^\d+$/.test(memory) || Number(memory) < 128) {
     faults.push(`MERIDIAN_DUCKDB_MEMORY_MB: expected a whole number of at least 128, found "${memory}"`);
   }
+  const awsTimeout = env.MERIDIAN_AWS_TIMEOUT_SECONDS ?? '60';
+  if (!/^\d+$/.test(awsTimeout) || Number(awsTimeout) < 1) {
+    faults.push(`MERIDIAN_AWS_TIMEOUT_SECONDS: expected a whole number of at least 1, found "${awsTimeout}"`);
+  }
   const metrics = env.MERIDIAN_METRICS_ADDRESS;
   if (metrics !== undefined && !/^[^\s:]+:\d+$/.test(metrics)) {
     faults.push(`MERIDIAN_METRICS_ADDRESS: expected host:port, found "${metrics}"`);
@@ -90,6 +96,7 @@ export function readWorkerConfig(env: Readonly<Record<string, string | undefined
     jobsUri: values.jobsUri,
     workDir: env.MERIDIAN_WORK_DIR ?? '/tmp/meridian-worker',
     duckdbMemoryMb: Number(memory),
+    awsTimeoutSeconds: Number(awsTimeout),
     ...(metrics === undefined ? {} : { metricsAddress: metrics }),
   });
 }

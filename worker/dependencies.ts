@@ -27,8 +27,7 @@ export interface TemporalAccess {
   readonly namespace: string;
 }
 
-/** An AWS call is given up and retried by the SDK, then by the activity; without limits a silent peer would hold it for ever. */
-const AWS_LIMITS = { maxAttempts: 4, requestHandler: { connectionTimeout: 5_000, requestTimeout: 60_000 } } as const;
+const AWS_ATTEMPTS = 4;
 
 /** The one place that makes clients; locally their endpoints differ (AWS_ENDPOINT_URL), not the code. */
 export function createDependencies(
@@ -36,7 +35,10 @@ export function createDependencies(
   temporal: TemporalAccess,
   pipelines: readonly PipelineSpec[] = declaredPipelines,
 ): { readonly activities: Activities; readonly close: () => Promise<void> } {
-  const aws = { region: config.region, ...AWS_LIMITS };
+  // An AWS call is given up and retried by the SDK, then by the activity; without limits a silent peer would hold it for ever,
+  // and unless told to throw the SDK only warns of a request that is over time.
+  const limits = { connectionTimeout: 5_000, requestTimeout: config.awsTimeoutSeconds * 1_000, throwOnRequestTimeout: true };
+  const aws = { region: config.region, maxAttempts: AWS_ATTEMPTS, requestHandler: limits };
   const s3 = new S3Client(aws);
   const dynamodb = new DynamoDBClient(aws);
   const emr = new EMRServerlessClient(aws);

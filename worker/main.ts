@@ -2,11 +2,13 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import type { PipelineSpec } from '../domain/pipeline-spec';
 import { workflowBundle } from './bundle';
 import type { WorkerConfig } from './config';
 import { createDependencies } from './dependencies';
 import { FailureInterceptor } from './failure-interceptor';
 import { requireSearchAttributes } from './search-attributes';
+import { ShortStepHeartbeat } from './short-step-heartbeat';
 
 /** A running activity gets this long to heartbeat its last and stop, before its attempt is left to its time-outs. */
 const SHUTDOWN_GRACE = '20 seconds';
@@ -15,8 +17,13 @@ const SHUTDOWN_GRACE = '20 seconds';
  * Runs a worker until SIGINT or SIGTERM. Temporal's address, namespace, TLS and key come from its environment configuration
  * (`TEMPORAL_ADDRESS`, `TEMPORAL_API_KEY`, `temporal.toml`), so Temporal Cloud needs no code.
  * @param onReady - called once the worker polls
+ * @param pipelines - what it may run; those of `pipelines/` unless said
  */
-export async function runWorker(config: WorkerConfig, onReady: (taskQueue: string) => void): Promise<void> {
+export async function runWorker(
+  config: WorkerConfig,
+  onReady: (taskQueue: string) => void,
+  pipelines?: readonly PipelineSpec[],
+): Promise<void> {
   if (config.metricsAddress !== undefined) {
     Runtime.install({ telemetryOptions: { metrics: { prometheus: { bindAddress: config.metricsAddress } } } });
   }
@@ -29,7 +36,7 @@ export async function runWorker(config: WorkerConfig, onReady: (taskQueue: strin
     );
   });
   await requireSearchAttributes(connection.operatorService, namespace);
-  const dependencies = createDependencies(config, { connection, namespace });
+  const dependencies = createDependencies(config, { connection, namespace }, pipelines);
   try {
     const worker = await Worker.create({
       connection,
@@ -37,7 +44,7 @@ export async function runWorker(config: WorkerConfig, onReady: (taskQueue: strin
       taskQueue: config.taskQueue,
       workflowBundle: await workflowBundle(join(config.workDir, 'bundles')),
       activities: dependencies.activities,
-      interceptors: { activity: [() => ({ inbound: new FailureInterceptor() })] },
+      interceptors: { activity: [() => ({ inbound: new FailureInterceptor() }), (context) => ({ inbound: new ShortStepHeartbeat(context) })] },
       shutdownGraceTime: SHUTDOWN_GRACE,
       // A cancellation reaches an activity with its next heartbeat: by default up to 0.8 of the heartbeat time-out later.
       maxHeartbeatThrottleInterval: '2 seconds',

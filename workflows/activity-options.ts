@@ -3,9 +3,13 @@ import { ActivityCancellationType, type ActivityOptions } from '@temporalio/work
 /** Transient faults retry without a count; the whole is bounded by `scheduleToCloseTimeout`. */
 const PATIENT_RETRY = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' } as const;
 
+/** Without a heartbeat for this long a worker is taken for dead; `heartbeatSeconds` of the pipeline overrides each. */
+const HEARTBEAT_TIMEOUT = '30 seconds';
+
 /** A lookup or a small write: a database or AWS that is down for a while is waited for, but no night is. */
 export const shortStep: ActivityOptions = {
   startToCloseTimeout: '1 minute', // a few hundred requests at most
+  heartbeatTimeout: HEARTBEAT_TIMEOUT, // worker/short-step-heartbeat.ts beats for it
   scheduleToCloseTimeout: '2 hours',
   retry: PATIENT_RETRY,
   // A write that goes on after its workflow was told of the cancellation could outlive the clean-up.
@@ -16,7 +20,7 @@ export const shortStep: ActivityOptions = {
 export const dataStep: ActivityOptions = {
   startToCloseTimeout: '6 hours',
   scheduleToCloseTimeout: '12 hours',
-  heartbeatTimeout: '30 seconds', // a killed worker's step is elsewhere half a minute later; heartbeats come every few seconds
+  heartbeatTimeout: HEARTBEAT_TIMEOUT, // beats come every few seconds
   retry: PATIENT_RETRY,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 };
@@ -25,7 +29,7 @@ export const dataStep: ActivityOptions = {
 export const waitStep: ActivityOptions = {
   startToCloseTimeout: '25 hours',
   scheduleToCloseTimeout: '26 hours',
-  heartbeatTimeout: '45 seconds', // three polls at 15 s
+  heartbeatTimeout: '45 seconds', // three of the slowest polls
   retry: PATIENT_RETRY,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 };

@@ -18,7 +18,7 @@ import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import type { CycleProgress, CycleReport, ServedRelation } from '../domain/progress';
 import { dataStep, pureLookup, shortStep, waitStep } from './activity-options';
-import { describedActivities } from './described-activities';
+import { describedActivities, expectHeartbeatsWithin } from './described-activities';
 import { dedupBatch, discoverSentence, dedupSentence } from './dedup-batch';
 import { checkQuality, failedRules } from './quality-gate';
 import { announcementOf, closingOf, emptyReport, type ReportDraft } from './report-draft';
@@ -63,6 +63,7 @@ export async function etlCycle(input: EtlCycleInput): Promise<CycleReport> {
     { key: pipelineAttribute, value: spec.name },
     { key: intervalAttribute, value: interval.end },
   ]);
+  expectHeartbeatsWithin(spec.heartbeatSeconds);
   const { runId } = workflowInfo();
   const { cycle, olderJobs } = await short.openCycle({
     spec,

@@ -14,6 +14,8 @@ export interface AwsOptions {
   readonly jars: string;
   readonly javaHome?: string;
   readonly port: number;
+  /** More settings of the emulator, as environment variables. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 export interface AwsEnv {
@@ -24,7 +26,7 @@ export interface AwsEnv {
 }
 
 /** The local AWS on loopback, its state in `<home>/aws`. Safe to run twice. */
-export async function startAws({ home, python, jars, javaHome, port }: AwsOptions): Promise<AwsEnv> {
+export async function startAws({ home, python, jars, javaHome, port, settings = {} }: AwsOptions): Promise<AwsEnv> {
   const state = join(home, 'aws', 'state');
   const objects = join(home, 'aws', 's3');
   for (const folder of [state, objects]) mkdirSync(folder, { recursive: true });
@@ -48,6 +50,7 @@ export async function startAws({ home, python, jars, javaHome, port }: AwsOption
         S3_DATA_DIR: objects,
         IOT_MTLS_ENABLED: 'false',
         MERIDIAN_SPARK_JARS: jars,
+        ...settings,
       },
       cwd: home,
       stopSignal: 'SIGTERM', // it saves its state then

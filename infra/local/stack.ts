@@ -25,6 +25,8 @@ export interface StackOptions {
   readonly home: string;
   readonly ports: StackPorts;
   readonly progress: Progress;
+  /** More settings of the local AWS, as environment variables; `python -m meridian_aws --help` has the list. */
+  readonly awsSettings?: Readonly<Record<string, string>>;
 }
 
 export interface RunningStack {
@@ -65,7 +67,7 @@ export function stackPorts(env: NodeJS.ProcessEnv = process.env): StackPorts {
  * `<home>/stack.env`. Safe to run twice, and on a stack of which a part has died.
  * @throws StackError when a tool cannot be had, a port is taken, or a part does not come up
  */
-export async function startStack({ home, ports, progress }: StackOptions): Promise<RunningStack> {
+export async function startStack({ home, ports, progress, awsSettings = {} }: StackOptions): Promise<RunningStack> {
   assertStackFolder(home);
   const tools = await ensureToolchain(STACK_TOOLS, progress);
   return await alone(home, progress, async () => {
@@ -78,6 +80,7 @@ export async function startStack({ home, ports, progress }: StackOptions): Promi
         python: tools.python.path,
         jars: tools.jars.path,
         port: chosen.aws,
+        settings: awsSettings,
         ...(tools.java.env['JAVA_HOME'] === undefined ? {} : { javaHome: tools.java.env['JAVA_HOME'] }),
       }),
     ]);
