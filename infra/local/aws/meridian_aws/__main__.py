@@ -18,6 +18,8 @@ Environment:
   MERIDIAN_QUALITY_MEMORY_MB        heap of the rule evaluator (1024)
   MERIDIAN_QUALITY_IDLE_SECONDS     how long it stays warm (600)
   MERIDIAN_SNAPSHOT_SECONDS         seconds between snapshots of changed state (10; 0: only at SIGTERM)
+  MERIDIAN_SPARK_SUBMIT             a Python file that job runs start in place of spark-submit, with the same arguments and environment
+  MERIDIAN_QUALITY_EVALUATOR        a Python file in place of the rule evaluator, with the protocol of ``quality_evaluator``
   JAVA_HOME, PATH                   Java 17 for Spark
 
 Ready when ``GET /_ministack/health`` answers 200. Any credentials are accepted; a twelve-digit access key id names the account.

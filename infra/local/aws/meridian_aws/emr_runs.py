@@ -194,7 +194,7 @@ class RunStore:
             return "FAILED", f"Job failed, a file that it names could not be read: {error}"
         properties = folder / "spark-defaults.conf"
         write_properties(local_conf(requested, self._settings, region, folder), properties)
-        command = spark_submit_command(properties, options, entry_point, driver.get("entryPointArguments") or [])
+        command = spark_submit_command(self._settings, properties, options, entry_point, driver.get("entryPointArguments") or [])
         environment = job_environment(self._settings, account, region, folder, requested)
         code = self._run_process(run, command, environment, folder)
         self._upload_logs(s3, run, folder)

@@ -107,7 +107,9 @@ class WarmEvaluator:
             "SPARK_VERSION": "3.5",
             "MERIDIAN_PASS_FD": str(theirs.fileno()),
         }
-        command = [sys.executable, "-S", str(Path(guard.__file__)), sys.executable, "-m", "meridian_aws.quality_evaluator"]
+        script = self._settings.quality_evaluator
+        evaluator = ["-m", "meridian_aws.quality_evaluator"] if script is None else [str(script)]
+        command = [sys.executable, "-S", str(Path(guard.__file__)), sys.executable, *evaluator]
         with (self._folder / "log").open("wb") as log:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, cwd=self._folder,
                                        pass_fds=[theirs.fileno()], start_new_session=True)

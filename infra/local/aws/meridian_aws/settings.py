@@ -28,6 +28,9 @@ class Settings:
     quality_driver_memory_mb: int
     quality_idle_seconds: int
     snapshot_seconds: int
+    # Scripts in place of Spark, for those whose subject it is not; absent, Spark and Deequ do the work.
+    spark_submit: Path | None = None
+    quality_evaluator: Path | None = None
 
     @property
     def endpoint(self) -> str:
@@ -60,6 +63,15 @@ def read_settings(env: dict[str, str] | None = None) -> Settings:
             return default
         return int(text)
 
+    def script(name: str) -> Path | None:
+        text = source.get(name)
+        if not text:
+            return None
+        path = Path(text).resolve()
+        if not path.is_file():
+            faults.append(f"{name}: expected a Python file, found {text!r}")
+        return path
+
     jars_text = source.get("MERIDIAN_SPARK_JARS", "")
     jars = Path(jars_text).resolve() if jars_text else Path()
     if not jars_text or not jars.is_dir():
@@ -82,6 +94,8 @@ def read_settings(env: dict[str, str] | None = None) -> Settings:
         quality_driver_memory_mb=whole("MERIDIAN_QUALITY_MEMORY_MB", 1024, 512),
         quality_idle_seconds=whole("MERIDIAN_QUALITY_IDLE_SECONDS", 600, 1),
         snapshot_seconds=whole("MERIDIAN_SNAPSHOT_SECONDS", 10, 0),
+        spark_submit=script("MERIDIAN_SPARK_SUBMIT"),
+        quality_evaluator=script("MERIDIAN_QUALITY_EVALUATOR"),
     )
     if sys.version_info < (3, 11):
         faults.append(f"Python: expected 3.11 or newer, found {sys.version.split()[0]}")

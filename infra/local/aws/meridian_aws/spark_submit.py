@@ -149,9 +149,12 @@ def write_properties(conf: dict[str, str], path: Path) -> None:
     path.write_text("".join(lines), encoding="ascii")
 
 
-def spark_submit_command(properties: Path, options: dict[str, str], entry_point: Path, arguments: list[str]) -> list[str]:
+def spark_submit_command(settings: Settings, properties: Path, options: dict[str, str], entry_point: Path,
+                         arguments: list[str]) -> list[str]:
     """The command line of a run whose files are already local."""
-    command = [str(spark_home() / "bin" / "spark-submit"), "--properties-file", str(properties)]
+    script = settings.spark_submit
+    program = [str(spark_home() / "bin" / "spark-submit")] if script is None else [sys.executable, str(script)]
+    command = [*program, "--properties-file", str(properties)]
     for name, value in options.items():
         command += [f"--{name}", value]
     return [*command, str(entry_point), *arguments]
