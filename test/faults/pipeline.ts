@@ -11,7 +11,7 @@ export function relationPrefix(pipeline: string): string {
  * row with the number of points, so that one statement over both views shows whether it saw one version.
  * @param name - `[a-z][a-z0-9-]{1,20}`
  */
-export function faultPipeline(name: string, promotion: Partial<PipelineSpec['promotion']> = {}): PipelineSpec {
+export function faultPipeline(name: string): PipelineSpec {
   const prefix = relationPrefix(name);
   return {
     name,
@@ -75,6 +75,7 @@ export function faultPipeline(name: string, promotion: Partial<PipelineSpec['pro
         mayBeEmpty: false,
       },
     ],
-    promotion: { keepVersions: 2, snapshotWaitMinutes: 2, swapWaitMinutes: 1, ...promotion },
+    promotion: { keepVersions: 2, snapshotWaitMinutes: 1, swapWaitMinutes: 1 },
+    heartbeatSeconds: 5,
   };
 }

@@ -75,7 +75,12 @@ export class AwsProxy {
     this.down = false;
   }
 
-  /** The sudden loss of everything: connections break, and new ones are broken, until `disarm`. */
+  /** Ends what `lose` began. */
+  regain(): void {
+    this.down = false;
+  }
+
+  /** The sudden loss of everything: connections break, and new ones are broken, until `regain` or `disarm`. */
   lose(): void {
     this.down = true;
     this.server.closeAllConnections();
@@ -187,7 +192,7 @@ function restOperation(service: string, method: string, url: URL, headers: Incom
     return parts.at(-1) === 'jobruns' ? 'ListJobRuns' : 'GetJobRun';
   }
   if (service === 'monitoring') return url.pathname.split('/').at(-1) ?? 'PutMetricData';
-  if (parts.length < 2) return method === 'GET' ? 'ListObjectsV2' : `${method}Bucket`;
+  if (parts.length < 2) return method !== 'GET' ? `${method}Bucket` : url.searchParams.has('versions') ? 'ListObjectVersions' : 'ListObjectsV2';
   if (url.searchParams.has('uploadId') || url.searchParams.has('uploads')) return `Multipart${method}`;
   if (method === 'PUT') return headers['x-amz-copy-source'] === undefined ? 'PutObject' : 'CopyObject';
   return { GET: 'GetObject', HEAD: 'HeadObject', DELETE: 'DeleteObject', POST: 'DeleteObjects' }[method] ?? method;
