@@ -24,6 +24,7 @@ from uuid import uuid4
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 from local_aws import delete_object, list_uris, put_object, read_json_if_present, read_object, split_uri
 from options import Options, faults_uri, parse_options
 from pgpq import ArrowToPostgresBinaryEncoder
@@ -91,7 +92,7 @@ def transform(document: dict[str, Any], options: Options, folder: Path) -> None:
     db = duckdb.connect(config={"threads": 1})
     db.execute("set TimeZone = 'UTC'")
     records = read_records(db, document, folder)
-    added, kept = (records.filter(pa.compute.equal(records["_added"], is_added)).drop_columns("_added") for is_added in (True, False))
+    added, kept = (records.filter(pc.equal(records["_added"], is_added)).drop_columns("_added") for is_added in (True, False))
     if options.outcome == "empty":
         added, kept = added.slice(0, 0), kept.slice(0, 0)
     # The fault falls on a row that this cycle added, where it added any.
