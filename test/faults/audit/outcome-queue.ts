@@ -47,23 +47,26 @@ export class OutcomeQueue {
       );
       if (Messages.length === 0) return [...this.received];
       for (const { Body, ReceiptHandle } of Messages) {
-        this.received.push(parse(Body));
+        const message = parse(Body);
+        if (message !== undefined) this.received.push(message);
         await sqs(this.endpoint, 'DeleteMessage', { QueueUrl: this.queueUrl, ReceiptHandle });
       }
     }
   }
 }
 
-/** SNS wraps what was published. */
-function parse(body: string): OutcomeMessage {
-  const envelope = JSON.parse(body) as { readonly Message: string };
-  const told = JSON.parse(envelope.Message) as {
-    readonly outcomeId: string;
-    readonly outcome: string;
-    readonly cycle: { readonly pipeline: string; readonly intervalEnd: string; readonly generation: number };
-  };
-  const { pipeline, intervalEnd, generation } = told.cycle;
-  return { outcomeId: told.outcomeId, outcome: told.outcome, pipeline, intervalEnd, generation };
+interface Told {
+  readonly outcomeId?: string;
+  readonly outcome: string;
+  readonly cycle: { readonly pipeline: string; readonly intervalEnd: string; readonly generation: number };
+}
+
+/** SNS wraps what was published. Alarms come by the same topic: they tell no outcome. */
+function parse(body: string): OutcomeMessage | undefined {
+  const { Message } = JSON.parse(body) as { readonly Message: string };
+  const { outcomeId, outcome, cycle } = JSON.parse(Message) as Told;
+  if (outcomeId === undefined) return undefined;
+  return { outcomeId, outcome, pipeline: cycle.pipeline, intervalEnd: cycle.intervalEnd, generation: cycle.generation };
 }
 
 /** The JSON protocol of SQS, so that the project needs no client for the sake of its harness. */
