@@ -78,11 +78,11 @@ function auditQuarantine({ live }: Evidence, due: readonly RawUpload[], findings
 function auditObjects({ live, record, marks }: Evidence, due: readonly RawUpload[], findings: Findings): void {
   const settled = new Set(record.generations.filter(({ outcome }) => outcome === 'promoted' || outcome === 'empty').map(({ name }) => name));
   const loaded = new Set(marks.filter((mark) => mark.state === 'loaded').map((mark) => mark.key));
+  const read = (upload: RawUpload) => live.filter((chunk) => chunk.document?.objects.some((object) => object.key === upload.key));
+  findings.addAll('object(s) that no live chunk has read', due.filter((upload) => read(upload).length === 0).map(({ key }) => key));
   for (const upload of due) {
-    const readers = live.filter((chunk) => chunk.document?.objects.some((object) => object.key === upload.key));
-    if (readers.length !== 1) {
-      findings.add(`object ${upload.key} is in ${readers.length} live chunks, expected one: ${readers.map((chunk) => chunk.name).join(', ')}`);
-    }
+    const readers = read(upload);
+    if (readers.length > 1) findings.add(`object ${upload.key} is in several live chunks, expected one: ${readers.map((chunk) => chunk.name).join(', ')}`);
     for (const chunk of readers) {
       const counts = chunk.document?.objects.find((object) => object.key === upload.key)?.counts;
       const stored = chunk.rows.filter((row) => row.object === upload.key).length;

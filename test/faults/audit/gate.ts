@@ -53,7 +53,7 @@ async function gateFault({ subject, record }: Evidence, promotion: PromotionRow,
 function auditLoaded({ subject, record, live }: Evidence, promotion: PromotionRow, findings: Findings): void {
   const relation = subject.spec.quality.relation;
   const epochs = new Map(record.generations.map(({ name, epoch }) => [name, epoch ?? Number.POSITIVE_INFINITY]));
-  const due = live.filter((chunk) => (epochs.get(chunk.generation) ?? 0) <= promotion.epoch).reduce((sum, chunk) => sum + chunk.rows.length, 0);
+  const due = live.filter((chunk) => (epochs.get(chunk.generation) ?? 0) <= promotion.epoch).reduce((sum, chunk) => sum + Object.values(chunk.dates).reduce((rows, count) => rows + count, 0), 0);
   const version = record.versions.find((each) => each.relation === relation && each.version === promotion.relations[relation]);
   if (version?.rows !== due) {
     findings.add(`promotion ${promotion.sequence} served ${version?.rows ?? 'no'} rows of ${relation}, ${due} were stored by then`);
