@@ -24,8 +24,8 @@ print(json.dumps({"arguments": sys.argv[1:], "endpoint": os.environ["AWS_ENDPOIN
                   "emulator": sorted(name for name in os.environ if name.startswith("MERIDIAN_"))}), flush=True)
 if sys.argv[-1] == "fail":
     raise ValueError("no such zone: Bern")
-if sys.argv[-1] == "sleep":
-    subprocess.run(["sleep", "61.25"])
+if sys.argv[-1].startswith("sleep"):
+    subprocess.run(sys.argv[-1].split("-"))
 """
 EVALUATOR = """
 import json, os, socket, time
@@ -145,14 +145,15 @@ def test_a_scripted_run_that_raises_is_failed_with_its_exception(clients, applic
 
 
 def test_a_scripted_run_that_is_cancelled_leaves_no_process(clients, application: str) -> None:
-    run_id = _start(clients, application, "sleep")
+    seconds = f"61.{os.getpid()}"  # its own: other suites sleep as well
+    run_id = _start(clients, application, f"sleep-{seconds}")
     _run_in(clients, application, run_id, "RUNNING")
-    _until(lambda: _processes("sleep\x0061.25"))
+    _until(lambda: _processes(f"sleep\0{seconds}"))
 
     clients("emr-serverless").cancel_job_run(applicationId=application, jobRunId=run_id)
 
     assert _run_in(clients, application, run_id, "CANCELLED", "SUCCESS", "FAILED")["state"] == "CANCELLED"
-    assert _processes("sleep\x0061.25") == []
+    assert _processes(f"sleep\0{seconds}") == []
 
 
 def _check(clients: Callable[[str], Any], table: str) -> str:
