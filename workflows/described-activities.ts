@@ -15,11 +15,15 @@ export function describedActivities(options: ActivityOptions): Activities {
     get: (_target, property) => {
       const name = property as keyof Activities;
       const summary = ACTIVITY_SUMMARIES[name];
-      return proxyActivities<Activities>({
-        ...options,
-        ...(summary === undefined ? {} : { summary }),
-        ...(heartbeatSeconds === undefined || options.heartbeatTimeout === undefined ? {} : { heartbeatTimeout: heartbeatSeconds * 1_000 }),
-      })[name];
+      // Not before the call: by then the declaration has said how long a heartbeat may take.
+      return (input: never) => {
+        const proxied = proxyActivities<Activities>({
+          ...options,
+          ...(summary === undefined ? {} : { summary }),
+          ...(heartbeatSeconds === undefined || options.heartbeatTimeout === undefined ? {} : { heartbeatTimeout: heartbeatSeconds * 1_000 }),
+        });
+        return (proxied[name] as (input: never) => Promise<unknown>)(input);
+      };
     },
   });
 }

@@ -14,6 +14,7 @@ import { readWorkerConfig } from '../../worker/config';
 import type { etlCycle } from '../../workflows';
 import { OutcomeQueue } from './audit/outcome-queue';
 import type { AuditAccess } from './audit/subject';
+import { declareTables } from './engines/catalog';
 import { Engines } from './engines/engines';
 import { Workers } from './engines/workers';
 import { nightEnd, type RawUpload } from './raw-night';
@@ -59,6 +60,7 @@ export class Lab {
       temporal: new Client({ connection: await Connection.connect({ address: env['TEMPORAL_ADDRESS'] ?? '' }) }),
       names,
     };
+    for (const spec of pipelines) await declareTables(access.glue, names, spec);
     return new Lab(engines, workers, access, outcomes);
   }
 

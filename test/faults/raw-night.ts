@@ -18,7 +18,8 @@ export interface RawUpload {
   readonly lines: readonly RawLine[];
 }
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const FIRST_END_MS = Date.UTC(2024, 0, 2);
 const OBJECTS = 4;
 const LINES = 60;
@@ -56,11 +57,13 @@ export function rawNight(pipeline: string, index: number, seed: number, earlier:
     const lines: RawLine[] = [];
     for (let line = 0; line < LINES; line += 1) {
       const dice = below(100);
-      const repeated = dice < REPEATS ? known[below(known.length + 1)] : undefined;
+      // What was sent later in the day cannot have arrived by now.
+      const sent = known.filter(({ fate }) => fate.kind === 'record' && Number(fate.key.split('|')[0]) < start + (hour + 1) * HOUR_MS);
+      const repeated = dice < REPEATS ? sent[below(sent.length + 1)] : undefined;
       if (repeated !== undefined) lines.push(repeated);
-      else if (dice >= 100 - BAD) lines.push(badLine(dice, start + hour * 3_600_000, below));
+      else if (dice >= 100 - BAD) lines.push(badLine(dice, start + hour * HOUR_MS, below));
       else {
-        const fresh = goodLine(start + hour * 3_600_000 + below(3_600_000), below);
+        const fresh = goodLine(start + hour * HOUR_MS + below(HOUR_MS), below);
         lines.push(fresh);
         known.push(fresh);
       }

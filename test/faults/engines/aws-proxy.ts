@@ -192,8 +192,9 @@ function restOperation(service: string, method: string, url: URL, headers: Incom
     return parts.at(-1) === 'jobruns' ? 'ListJobRuns' : 'GetJobRun';
   }
   if (service === 'monitoring') return url.pathname.split('/').at(-1) ?? 'PutMetricData';
+  if (url.searchParams.has('delete')) return 'DeleteObjects';
   if (parts.length < 2) return method !== 'GET' ? `${method}Bucket` : url.searchParams.has('versions') ? 'ListObjectVersions' : 'ListObjectsV2';
   if (url.searchParams.has('uploadId') || url.searchParams.has('uploads')) return `Multipart${method}`;
   if (method === 'PUT') return headers['x-amz-copy-source'] === undefined ? 'PutObject' : 'CopyObject';
-  return { GET: 'GetObject', HEAD: 'HeadObject', DELETE: 'DeleteObject', POST: 'DeleteObjects' }[method] ?? method;
+  return { GET: 'GetObject', HEAD: 'HeadObject', DELETE: 'DeleteObject' }[method] ?? method;
 }

@@ -23,7 +23,7 @@ export interface StormPartInput {
   readonly promotions: number;
   /** Promotions between two quiet times. */
   readonly blockSize: number;
-  /** No block begins after it, epoch milliseconds. */
+  /** Promotions end early enough for as long a quiet time before it, epoch milliseconds. */
   readonly deadlineMs: number;
   readonly stop: AbortSignal;
   readonly output: Output;
@@ -55,7 +55,8 @@ export async function runPart(input: StormPartInput): Promise<StormPart> {
 async function block({ name, storm, from, promotions, blockSize, readers, deadlineMs, stop, output }: StormPartInput, pool: ReaderPool, nights: StormNight[]) {
   const beganMs = performance.now();
   const end = Math.min(promotions, nights.length + blockSize);
-  while (nights.length < end && Date.now() < deadlineMs && !stop.aborted) {
+  // The quiet time after it takes as long again.
+  while (nights.length < end && Date.now() + (performance.now() - beganMs) < deadlineMs && !stop.aborted) {
     nights.push(await promoteStormNight(storm, from + nights.length));
     const { reads, violations } = await pool.progress();
     output.advance(`promotions, ${name} readers`, nights.length, promotions, `, ${reads} reads, ${violations} of them faulty`);

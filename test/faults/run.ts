@@ -1,0 +1,86 @@
+/**
+ * `npm run faults`: one seed of every cell, on real engines; the next seed each time. Broken off, the next run goes on with the cells
+ * that are missing. Ends with exit code 1 when a scenario broke an invariant, and says how to run that one again.
+ */
+import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { Command } from 'commander';
+import { CELLS } from './cells/cells';
+import { Lab } from './lab';
+import { appendRecord, presentCommit, readRecord, type RecordedScenario } from './report/record';
+import { prepare, runScenario, type Scenario, scenarioOf, type ScenarioResult } from './scenario';
+
+interface Options {
+  readonly cells?: string;
+  readonly seed?: number;
+  readonly minutes: number;
+  readonly list?: boolean;
+  readonly record: boolean;
+}
+
+/** Their first nights run at once. */
+const BLOCK = 8;
+
+async function main(options: Options): Promise<void> {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  const wanted = CELLS.filter((cell) => options.cells === undefined || new RegExp(options.cells).test(cell.id));
+  if (options.list === true) return void process.stdout.write(`${wanted.map((cell) => cell.id).join('\n')}\n${wanted.length} cells\n`);
+  const scenarios = due(wanted.map((cell) => CELLS.indexOf(cell)), readRecord(), options.seed);
+  const deadlineMs = Date.now() + options.minutes * 60_000;
+  const commit = presentCommit();
+  const broken: ScenarioResult[] = [];
+  let done = 0;
+  const lab = await Lab.start(scenarios.map(({ spec }) => spec));
+  try {
+    for (let at = 0; at < scenarios.length && Date.now() < deadlineMs; at += BLOCK) {
+      const block = scenarios.slice(at, at + BLOCK);
+      await prepare(lab, block);
+      for (const scenario of block) {
+        const result = await runScenario(lab, scenario);
+        done += 1;
+        if (options.record) appendRecord(result, commit);
+        if (result.violations.length > 0) broken.push(result);
+        say(result, done, scenarios.length);
+      }
+    }
+  } finally {
+    await lab.stop();
+  }
+  process.stdout.write(`\n${done} of ${scenarios.length} scenarios, ${broken.length} broke an invariant\n`);
+  for (const { cell, seed } of broken) process.stdout.write(`  npm run faults -- --cells '^${cell.replaceAll(/[+().]/g, '\\$&')}$' --seed ${seed}\n`);
+  if (broken.length > 0 || done === 0) process.exitCode = 1;
+}
+
+/** The seed after those on record; cells that are behind come alone until all have as many. */
+function due(cells: readonly number[], record: readonly RecordedScenario[], seed: number | undefined): readonly Scenario[] {
+  const known = new Map<string, number>();
+  for (const each of record) known.set(each.cell, Math.max(known.get(each.cell) ?? 0, each.seed));
+  const next = cells.map((index) => ({ index, seed: seed ?? (known.get(CELLS[index]?.id ?? '') ?? 0) + 1 }));
+  const round = Math.min(...next.map((each) => each.seed));
+  return next.filter((each) => each.seed === round).flatMap(({ index, seed: own }) => CELLS.slice(index, index + 1).map((cell) => scenarioOf(cell, index, own)));
+}
+
+function say(result: ScenarioResult, done: number, of: number): void {
+  const { cell, seed, outcome, seconds, violations, recoveryMs } = result;
+  const recovered = recoveryMs === undefined ? '' : `, going on after ${(recoveryMs / 1_000).toFixed(1)} s`;
+  process.stdout.write(`${violations.length === 0 ? '✔' : '✘'} ${done}/${of} ${cell} · seed ${seed}: ${outcome}, ${seconds.toFixed(1)} s${recovered}\n`);
+  for (const violation of violations.slice(0, 8)) process.stdout.write(`    ${violation}\n`);
+}
+
+const whole = (text: string) => {
+  if (!/^\d+$/.test(text)) throw new Error(`Expected a whole number, found "${text}"`);
+  return Number(text);
+};
+
+new Command('faults')
+  .description('breaks cycles at every step, and recounts from outside that nothing is lost, nothing twice, nobody blocked')
+  .option('--cells <regex>', 'only the cells whose name matches')
+  .option('--seed <n>', 'this seed instead of the next one', whole)
+  .option('--minutes <n>', 'start no further block of scenarios after this long', whole, 60)
+  .option('--no-record', 'leave the record and docs/reliability.md as they are')
+  .option('--list', 'name the cells, and end')
+  .action((options: Options) => main(options))
+  .parseAsync()
+  .catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.exitCode = 1;
+  });
