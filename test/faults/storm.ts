@@ -21,7 +21,7 @@ interface StormOptions {
   readonly json: boolean;
 }
 
-const READERS = { short: 3, long: 0, readsPerSecond: 250, longMs: 4_000, longPauseMs: 2_000 };
+const READERS = { short: 3, long: 0, readsPerSecond: 400, longMs: 4_000, longPauseMs: 2_000 };
 /** Short enough that promotions and quiet meet the same machine. */
 const BLOCK = { short: 50, long: 5 };
 

@@ -16,7 +16,7 @@ interface PartSummary {
   readonly swapMs: Spread;
   readonly snapshotWaitMs: Spread;
   readonly cycleMs: Spread;
-  /** Longest read while promoting less the longest while quiet, milliseconds; by kind, where the quiet ones of that kind are the measure. */
+  /** Longest wait while promoting less the longest while quiet. */
   readonly addedWaitMs: number;
   readonly promoting: Waits;
   readonly quiet: Waits;
@@ -57,6 +57,7 @@ export function summarise(parts: readonly StormPart[], asked: number, seconds: n
   const summaries = parts.map(summarisePart);
   const sum = (of: (part: StormPart) => number) => parts.reduce((total, part) => total + of(part), 0);
   const fault = (kind: 'failed' | 'empty' | 'mixed' | 'stale') => sum(({ report }) => report.total[kind]);
+  // Nobody stops the server during a storm: a connection that broke is a failed read.
   const faults = { failed: fault('failed') + sum(({ report }) => report.failedWhileDown), empty: fault('empty'), mixed: fault('mixed'), stale: fault('stale') };
   const promotions = summaries.reduce((total, part) => total + part.promotions, 0);
   const blocked = summaries.reduce((total, part) => total + part.blocked, 0);
