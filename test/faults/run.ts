@@ -6,7 +6,8 @@ import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { Command } from 'commander';
 import { CELLS } from './cells/cells';
 import { Lab } from './lab';
-import { appendRecord, presentCommit, readRecord, type RecordedScenario } from './report/record';
+import { presentCommit, type RecordedScenario, recordedScenarios, recordScenario } from './report/record';
+import { writeReliability } from './report/reliability';
 import { prepare, runScenario, type Scenario, scenarioOf, type ScenarioResult } from './scenario';
 
 interface Options {
@@ -24,26 +25,35 @@ async function main(options: Options): Promise<void> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   const wanted = CELLS.filter((cell) => options.cells === undefined || new RegExp(options.cells).test(cell.id));
   if (options.list === true) return void process.stdout.write(`${wanted.map((cell) => cell.id).join('\n')}\n${wanted.length} cells\n`);
-  const scenarios = due(wanted.map((cell) => CELLS.indexOf(cell)), readRecord(), options.seed);
+  const scenarios = due(wanted.map((cell) => CELLS.indexOf(cell)), recordedScenarios(), options.seed);
   const deadlineMs = Date.now() + options.minutes * 60_000;
   const commit = presentCommit();
   const broken: ScenarioResult[] = [];
   let done = 0;
   const lab = await Lab.start(scenarios.map(({ spec }) => spec));
+  let isStopping = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    // Nobody waits for the scenario at hand: what it runs on is taken away, and it is not on record.
+    process.once(signal, () => {
+      isStopping = true;
+      void lab.stop().finally(() => process.exit(130));
+    });
+  }
   try {
-    for (let at = 0; at < scenarios.length && Date.now() < deadlineMs; at += BLOCK) {
+    for (let at = 0; at < scenarios.length && Date.now() < deadlineMs && !isStopping; at += BLOCK) {
       const block = scenarios.slice(at, at + BLOCK);
       await prepare(lab, block);
       for (const scenario of block) {
         const result = await runScenario(lab, scenario);
         done += 1;
-        if (options.record) appendRecord(result, commit);
+        if (options.record) recordScenario(result, commit);
         if (result.violations.length > 0) broken.push(result);
         say(result, done, scenarios.length);
       }
     }
   } finally {
-    await lab.stop();
+    if (!isStopping) await lab.stop();
+    if (options.record) writeReliability();
   }
   process.stdout.write(`\n${done} of ${scenarios.length} scenarios, ${broken.length} broke an invariant\n`);
   for (const { cell, seed } of broken) process.stdout.write(`  npm run faults -- --cells '^${cell.replaceAll(/[+().]/g, '\\$&')}$' --seed ${seed}\n`);

@@ -17,7 +17,14 @@ export async function auditHistories({ subject, record }: Evidence): Promise<Fin
   const histories: { readonly workflowId: string; readonly runId: string; readonly history: api.api.history.v1.IHistory }[] = [];
   for (const [workflowId, runId] of executions) {
     const handle = temporal.workflow.getHandle(workflowId, runId);
-    const { status } = await handle.describe();
+    const status = await handle.describe().then(
+      (described) => described.status,
+      () => undefined,
+    );
+    if (status === undefined) {
+      findings.add(`Temporal knows nothing of ${workflowId} (run ${runId})`);
+      continue;
+    }
     if (status.name === 'RUNNING') findings.add(`${workflowId} (run ${runId}) is still running`);
     const history = await handle.fetchHistory();
     const events = history.events?.length ?? 0;

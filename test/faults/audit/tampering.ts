@@ -101,7 +101,7 @@ const LEDGER: readonly Tampering[] = [
   },
   {
     what: 'a chunk of a generation that nobody opened',
-    names: ['I1', 'I2'],
+    names: ['I1'],
     says: /meridian.cycle has no such generation/,
     plant: ({ access, spec }) => updateItem(access, `${spec.dataset}#chunks`, '20240102T000000Z#', 'generation', 7),
   },
@@ -122,11 +122,11 @@ const LEDGER: readonly Tampering[] = [
 const DATABASE: readonly Tampering[] = [
   sqlTampering('a row twice in the served table', ['I2', 'I3'], /1 key\(s\) served more than once/, ({ points, table }) => [
     `drop index ${table}_key; insert into ${table} select * from ${points} limit 1`,
-    `delete from ${table} where ctid = (select max(ctid) from ${table}); create unique index ${table}_key on ${table} (event_time, longitude, latitude)`,
+    `delete from ${table} where ctid in (select max(ctid) from ${table} group by event_time, longitude, latitude having count(*) > 1); create unique index ${table}_key on ${table} (event_time, longitude, latitude)`,
   ]),
   sqlTampering('a served row moved', ['I1'], /record\(s\) lost from the view/, ({ table }) => [
-    `update ${table} set longitude = longitude + 1000 where ctid = (select min(ctid) from ${table})`,
-    `update ${table} set longitude = longitude - 1000 where longitude > 500`,
+    `update ${table} set event_time = event_time + interval '366 days' where ctid = (select min(ctid) from ${table})`,
+    `update ${table} set event_time = event_time - interval '366 days' where event_time > '2024-06-01'`,
   ]),
   sqlTampering('a view that serves an older version', ['I1', 'I3', 'I6'], /serves 2024-01-02T00:00:00Z, but 2024-01-04T00:00:00Z was promoted last/, ({ points, table, older }) => [
     `create or replace view ${points} as select * from ${older}`,
@@ -140,7 +140,7 @@ const DATABASE: readonly Tampering[] = [
     `update meridian.turn set holder_workflow_id = 'etl/somebody', holder_run_id = 'r' where dataset = '${dataset}'`,
     `update meridian.turn set holder_workflow_id = null, holder_run_id = null where dataset = '${dataset}'`,
   ]),
-  sqlTampering('a cycle that was never closed', ['I7'], /1 open cycle record/, ({ pipeline }) => [
+  sqlTampering('a cycle that was never closed', ['I7', 'I8'], /1 open cycle record/, ({ pipeline }) => [
     `insert into meridian.cycle (pipeline, interval_end, generation, dataset, interval_start, workflow_id, run_id, spec)
      select pipeline, interval_end, 2, dataset, interval_start, workflow_id, run_id || '-2', spec from meridian.cycle
       where pipeline = '${pipeline}' and interval_end = '2024-01-02'`,
