@@ -16,6 +16,7 @@ interface Options {
   readonly minutes: number;
   readonly list?: boolean;
   readonly record: boolean;
+  readonly json?: boolean;
 }
 
 /** Their first nights run at once. */
@@ -27,7 +28,7 @@ async function main(options: Options): Promise<void> {
   if (options.list === true) return void process.stdout.write(`${wanted.map((cell) => cell.id).join('\n')}\n${wanted.length} cells\n`);
   const scenarios = due(wanted.map((cell) => CELLS.indexOf(cell)), recordedScenarios(), options.seed);
   const deadlineMs = Date.now() + options.minutes * 60_000;
-  const commit = presentCommit();
+  const commit = options.record ? presentCommit() : '';
   const broken: ScenarioResult[] = [];
   let done = 0;
   const lab = await Lab.start(scenarios.map(({ spec }) => spec));
@@ -48,7 +49,8 @@ async function main(options: Options): Promise<void> {
         done += 1;
         if (options.record) recordScenario(result, commit);
         if (result.violations.length > 0) broken.push(result);
-        say(result, done, scenarios.length);
+        if (options.json === true) process.stdout.write(`${JSON.stringify(result)}\n`);
+        else say(result, done, scenarios.length);
       }
     }
   } finally {
@@ -87,6 +89,7 @@ new Command('faults')
   .option('--seed <n>', 'this seed instead of the next one', whole)
   .option('--minutes <n>', 'start no further block of scenarios after this long', whole, 60)
   .option('--no-record', 'leave the record and docs/reliability.md as they are')
+  .option('--json', 'each result as a line of JSON')
   .option('--list', 'name the cells, and end')
   .action((options: Options) => main(options))
   .parseAsync()

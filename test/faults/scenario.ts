@@ -38,7 +38,7 @@ export interface ScenarioResult {
 }
 
 /** A faulty night has ended by then, or is stuck. */
-const NIGHT_LIMIT_MS = 150_000;
+const NIGHT_LIMIT_MS = Number(process.env['MERIDIAN_FAULT_NIGHT_SECONDS'] ?? 150) * 1_000;
 const FAULTY = 2;
 
 /** @param index - of the cell, which names the scenario's pipeline */

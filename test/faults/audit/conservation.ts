@@ -80,9 +80,11 @@ function auditObjects({ live, record, marks }: Evidence, due: readonly RawUpload
   const loaded = new Set(marks.filter((mark) => mark.state === 'loaded').map((mark) => mark.key));
   const read = (upload: RawUpload) => live.filter((chunk) => chunk.document?.objects.some((object) => object.key === upload.key));
   findings.addAll('object(s) that no live chunk has read', due.filter((upload) => read(upload).length === 0).map(({ key }) => key));
+  const several: string[] = [];
+  const unmarked: string[] = [];
   for (const upload of due) {
     const readers = read(upload);
-    if (readers.length > 1) findings.add(`object ${upload.key} is in several live chunks, expected one: ${readers.map((chunk) => chunk.name).join(', ')}`);
+    if (readers.length > 1) several.push(`${upload.key} (${readers.map((chunk) => chunk.name).join(' and ')})`);
     for (const chunk of readers) {
       const counts = chunk.document?.objects.find((object) => object.key === upload.key)?.counts;
       const stored = chunk.rows.filter((row) => row.object === upload.key).length;
@@ -93,19 +95,23 @@ function auditObjects({ live, record, marks }: Evidence, due: readonly RawUpload
             `${chunk.name} says ${JSON.stringify(counts)}`,
         );
       }
-      if (settled.has(chunk.generation) && !loaded.has(upload.key)) {
-        findings.add(`object ${upload.key} is not marked loaded, though ${chunk.generation} is settled: it would be read again`);
-      }
+      if (settled.has(chunk.generation) && !loaded.has(upload.key)) unmarked.push(`${upload.key} of ${chunk.generation}`);
     }
   }
+  findings.addAll('object(s) in more than one live chunk', several);
+  findings.addAll('object(s) of settled cycles that are not marked loaded, so would be read again', unmarked);
 }
 
 /** What a person looks into after a rejected night must still be there. */
-async function auditRejected({ subject, record, ledger }: Evidence, findings: Findings): Promise<void> {
+async function auditRejected({ subject, record, ledger, marks }: Evidence, findings: Findings): Promise<void> {
+  const asideBy = new Map(marks.filter((mark) => mark.state === 'set-aside').map((mark) => [mark.key, mark.generation]));
   for (const { name, cycle } of record.generations.filter(({ outcome }) => outcome === 'rejected')) {
-    const expected = subject.nights
-      .filter((night) => night.intervalEnd === cycle.intervalEnd)
-      .flatMap((night) => night.uploads.flatMap(({ lines }) => lines.filter(({ fate }) => fate.kind === 'quarantined'))).length;
+    const uploads = subject.nights.filter((night) => night.intervalEnd === cycle.intervalEnd).flatMap((night) => night.uploads);
+    findings.addAll(
+      `object(s) of ${name}, which was rejected, that are not set aside`,
+      uploads.filter(({ key }) => asideBy.get(key) !== generationPrefix(cycle)).map(({ key }) => key),
+    );
+    const expected = uploads.flatMap(({ lines }) => lines.filter(({ fate }) => fate.kind === 'quarantined')).length;
     let found = 0;
     for (const chunk of ledger.chunks.filter((each) => each.generation === name)) {
       const key = `${generationPrefix(cycle)}/dedup/${String(chunk.chunk).padStart(6, '0')}-${chunk.attempt}.jsonl.gz`;

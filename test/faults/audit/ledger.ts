@@ -26,7 +26,7 @@ export interface Announcement {
 
 /** One event date's commit log, and the fingerprints that its segments hold, in hexadecimal. */
 export interface DateLedger {
-  readonly entries: readonly { readonly sequence: number; readonly kind: string; readonly attempt: string; readonly count: number }[];
+  readonly entries: readonly { readonly sequence: number; readonly kind: string; readonly attempt: string; readonly count: number; readonly ttl: number }[];
   readonly segments: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -89,6 +89,7 @@ export async function readDateLedger(subject: AuditSubject, eventDate: string): 
         kind: item.kind?.S ?? '',
         attempt: item.attempt?.S ?? '',
         count: Number(item.count?.N),
+        ttl: Number(item.ttl?.N),
       })),
     segments,
   };

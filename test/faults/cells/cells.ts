@@ -17,8 +17,10 @@ import {
   terminate,
 } from './faults';
 import { overtaken, skewedClock } from './circumstances';
-import { badJob, badVerdict } from './engines-results';
+import { badJob, badVerdict, unfinishedGate, unfinishedJob } from './engines-results';
+import { expiredLog } from './expired-log';
 import { fullDisk } from './full-disk';
+import { lateAfterCancel, lateAfterFreeze, lateAfterKill, lateAfterTermination } from './late-calls';
 import { POINTS, type PointName } from './points';
 import { heldLock, heldSnapshot } from './readers-in-the-way';
 import type { Fault } from './scene';
@@ -98,4 +100,15 @@ export const CELLS: readonly Cell[] = [
 
   ...badJob.flatMap((fault) => across(fault, ['startJob'])),
   ...badVerdict.flatMap((fault) => across(fault, ['startQuality'])),
+
+  ...across(unfinishedJob, ['pollJob']),
+  ...across(unfinishedGate, ['pollQuality']),
+  ...across(lateAfterTermination('listRaw'), ['commitChunk']),
+  ...across(lateAfterTermination('raiseFence'), ['swap']),
+  ...across(lateAfterKill('commitChunk'), ['commitChunk']),
+  ...across(lateAfterFreeze('claimPart'), ['commitPart']),
+  ...across(lateAfterCancel('commitChunk'), ['swap']),
+  ...across(overtaken(cancel), ['commitChunk', 'copyPart']),
+  ...across(expiredLog, ['startJob']),
+  ...across(killWorker('after'), ['confirmNotification']),
 ];

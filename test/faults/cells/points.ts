@@ -95,6 +95,7 @@ export const POINTS = {
   closeCycle: statement('close the cycle', 'publish', 1, '"closed_at" = '),
   freeTurn: statement('free the turn', 'publish', 1, 'set "holder_workflow_id" = '),
   claimNotification: statement('claim the notification', 'publish', 1, 'insert into "meridian"."notification"'),
+  confirmNotification: statement('confirm the notification', 'publish', 1, '"confirmed_at" = '),
   putMetrics: api('put the metrics', 'publish', 1, 'monitoring', 'PutMetricData'),
   notify: api('notify', 'publish', 1, 'sns', 'Publish'),
 } as const satisfies Readonly<Record<string, Point>>;

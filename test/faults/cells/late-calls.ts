@@ -1,0 +1,77 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { NightOutcome } from '../lab';
+import { at } from './faults';
+import { type PointName, POINTS } from './points';
+import type { Fault, Moment, Scene } from './scene';
+
+/** Time for a call that was held to take its effect. */
+const ARRIVAL_MS = 400;
+/** Whoever is waited for comes within seconds; if not, the scenario tested nothing. */
+const PATIENCE_MS = 60_000;
+/** Longer than the pipelines' heartbeat time-out, and than it takes to get where the call is let go. */
+const FROZEN_MS = 15_000;
+
+interface Until {
+  readonly point: PointName;
+  readonly moment: Moment;
+}
+
+/** A call is under way when its night is terminated; it arrives once the next night, which took over, is at `point`. */
+export function lateAfterTermination(point: PointName): Fault {
+  const loss = async ({ night, overtake }: Scene) => {
+    await (await night).terminate('by the fault harness');
+    await overtake();
+  };
+  return lateCall('terminate', loss, { point, moment: 'before' }, ['terminated']);
+}
+
+/** A call of a killed worker arrives once another worker has made one of its kind. */
+export function lateAfterKill(point: PointName): Fault {
+  return lateCall('worker SIGKILL', ({ lab }) => lab.workers.kill(), { point, moment: 'after' }, ['promoted']);
+}
+
+/** A call of an attempt that timed out arrives when the next attempt is at `point`. */
+export function lateAfterFreeze(point: PointName): Fault {
+  return lateCall('attempt timed out', ({ lab }) => lab.workers.freeze(FROZEN_MS), { point, moment: 'before' }, ['promoted']);
+}
+
+/** A call of an attempt that timed out arrives while its night, which was cancelled, cleans up. */
+export function lateAfterCancel(point: PointName): Fault {
+  const loss = async ({ lab, night }: Scene) => {
+    await lab.workers.freeze(FROZEN_MS);
+    await (await night).cancel();
+  };
+  // The attempt that was to confirm the cancellation is frozen: its time-out may speak in its place.
+  return lateCall('attempt timed out, cancel', loss, { point, moment: 'before' }, ['cancelled', 'failed']);
+}
+
+function lateCall(id: string, loss: (scene: Scene) => Promise<void>, until: Until, outcomes: readonly NightOutcome[]): Fault {
+  return {
+    id: `${id}; its call arrives at "${POINTS[until.point].id}"`,
+    outcomes,
+    arm: (scene, point, from) => {
+      let release: () => void = () => undefined;
+      const released = new Promise<void>((resolve) => (release = resolve));
+      const others = at('others', until.moment, async () => {
+        release();
+        await sleep(ARRIVAL_MS);
+      });
+      const held = at('held', 'before', async () => {
+        await others.arm(scene, POINTS[until.point], 1);
+        scene.beside(arrival(released, until));
+        await loss(scene);
+        await released;
+      });
+      return held.arm(scene, point, from);
+    },
+  };
+}
+
+async function arrival(released: Promise<void>, { point }: Until): Promise<void> {
+  const patience = new AbortController();
+  const late = sleep(PATIENCE_MS, true, { signal: patience.signal }).catch(() => false);
+  const never = await Promise.race([released.then(() => false), late]);
+  patience.abort();
+  if (never) throw new Error(`nobody came to "${POINTS[point].id}" within ${PATIENCE_MS / 1_000} s`);
+  await sleep(2 * ARRIVAL_MS);
+}
