@@ -47,8 +47,11 @@ export const mobileGeolocation = {
       'IsComplete "device_id"',
       'Completeness "speed" > 0.9',
       'Completeness "altitude" > 0.9',
-      'ColumnValues "longitude" between -180 and 180',
-      'ColumnValues "latitude" between -90 and 90',
+      // `between` leaves out both ends, and a fix may lie on the antimeridian or a pole.
+      'ColumnValues "longitude" >= -180',
+      'ColumnValues "longitude" <= 180',
+      'ColumnValues "latitude" >= -90',
+      'ColumnValues "latitude" <= 90',
     ],
     served: [
       'RowCount > 0',

@@ -174,7 +174,8 @@ async function takeSettledTurn(
 ): Promise<number> {
   let turn = await wait.takeTurn({ cycle, workflowId: report.workflowId, runId });
   report.epoch = turn.epoch;
-  await short.raiseFence({ dataset: spec.dataset, epoch: turn.epoch });
+  // A cancellation must not come in between: what is due after it is held to the fence.
+  await CancellationScope.nonCancellable(() => short.raiseFence({ dataset: spec.dataset, epoch: turn.epoch }));
   while (turn.unsettled !== undefined) {
     detail(`settles ${turn.unsettled.cycle.pipeline} until ${turn.unsettled.cycle.intervalEnd}, generation ${turn.unsettled.cycle.generation}`);
     await settlePredecessor(spec, turn.unsettled, turn.epoch);

@@ -1,3 +1,4 @@
+import { patched } from '@temporalio/workflow';
 import type { Activities } from '../activities';
 import { CycleOutcome } from '../domain/cycle';
 import type { PipelineSpec } from '../domain/pipeline-spec';
@@ -31,12 +32,11 @@ export async function settlePredecessor(spec: PipelineSpec, { cycle, promoted, j
     await data.dropCandidates({ cycle });
     await short.removeGatePartitions({ cycle, spec });
   }
-  await short.closeCycle({
-    cycle,
-    outcome: promoted ? CycleOutcome.Promoted : CycleOutcome.Failed,
-    detail: 'its execution ended without closing; settled by the next holder of the turn',
-    counts: {},
-  });
+  const outcome = promoted ? CycleOutcome.Promoted : CycleOutcome.Failed;
+  const reason = 'its execution ended without closing; settled by the next holder of the turn';
+  await short.closeCycle({ cycle, outcome, detail: reason, counts: {} });
+  // Whoever was to be told of that night waits still: a terminated execution tells nobody (I9).
+  if (patched('2026-11-announce-settled')) await short.announceOutcome({ cycle, outcome, reason, counts: {} });
 }
 
 /**

@@ -24,6 +24,7 @@ export const RECORDED_OUTCOMES: Readonly<Record<string, Partial<Activities>>> = 
   blocked: {
     awaitSnapshots: () => Promise.resolve({ outcome: 'blocked', waitedMs: 900_000, blockedBy: ['pid 42'] }),
   },
+  settling: { takeTurn: afterTerminatedNight() },
   cancelled: {
     awaitSparkJob: async () => {
       for (;;) {
@@ -33,3 +34,13 @@ export const RECORDED_OUTCOMES: Readonly<Record<string, Partial<Activities>>> = 
     },
   },
 };
+
+/** The turn of a dataset whose last holder was terminated: it is settled first, then the turn is taken again. */
+function afterTerminatedNight(): Activities['takeTurn'] {
+  let taken = 0;
+  return ({ cycle }) => {
+    taken += 1;
+    const earlier = { ...cycle, intervalStart: '2018-07-31T00:00:00Z', intervalEnd: '2018-08-01T00:00:00Z' };
+    return Promise.resolve({ epoch: 2, ...(taken === 1 ? { unsettled: { cycle: earlier, promoted: false, jobs: [] } } : {}) });
+  };
+}
