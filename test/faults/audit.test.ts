@@ -50,7 +50,7 @@ beforeAll(async () => {
     workers: { workDirs: lab.workers.workDirs, running: false, killed: false },
     bundleDir: BUNDLE_CACHE,
   };
-}, 120_000);
+}, 300_000);
 afterAll(() => lab.stop(), 60_000);
 
 test('a promoted, a rejected and another promoted night pass every invariant, and their records are counted (I1–I9)', async () => {

@@ -1,3 +1,4 @@
+import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
 import type { temporal as api } from '@temporalio/proto';
 import { Worker } from '@temporalio/worker';
 import { cycleWorkflowId } from '../../../domain/cycle';
@@ -17,10 +18,7 @@ export async function auditHistories({ subject, record }: Evidence): Promise<Fin
   const histories: { readonly workflowId: string; readonly runId: string; readonly history: api.api.history.v1.IHistory }[] = [];
   for (const [workflowId, runId] of executions) {
     const handle = temporal.workflow.getHandle(workflowId, runId);
-    const status = await handle.describe().then(
-      (described) => described.status,
-      () => undefined,
-    );
+    const status = (await describe(handle))?.status;
     if (status === undefined) {
       findings.add(`Temporal knows nothing of ${workflowId} (run ${runId})`);
       continue;
@@ -55,7 +53,7 @@ async function findExecutions(
   for (const { workflowId, runId } of generations) found.set(runId, [workflowId, runId]);
   const ids = new Set(nights.flatMap((night) => [night.workflowId, cycleWorkflowId(spec.name, night.intervalEnd)]));
   for (const id of ids) {
-    const described = await temporal.workflow.getHandle(id).describe().catch(() => undefined); // a night may never have been started
+    const described = await describe(temporal.workflow.getHandle(id)); // a night may never have been started
     if (described !== undefined) found.set(described.runId, [id, described.runId]);
   }
   const mine = new RegExp(`^etl/${spec.name}-\\d{4}-\\d{2}-\\d{2}T`);
@@ -63,4 +61,12 @@ async function findExecutions(
     if (mine.test(execution.workflowId)) found.set(execution.runId, [execution.workflowId, execution.runId]);
   }
   return [...found.values()];
+}
+
+/** Undefined for an execution that Temporal does not know; any other error is the auditor's own. */
+async function describe(handle: WorkflowHandle) {
+  return handle.describe().catch((error: unknown) => {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  });
 }

@@ -1,14 +1,7 @@
-import { DeleteItemCommand, PutItemCommand, QueryCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
-import {
-  AbortMultipartUploadCommand,
-  CreateMultipartUploadCommand,
-  DeleteObjectCommand,
-  GetObjectCommand,
-  paginateListObjectsV2,
-  PutObjectCommand,
-} from '@aws-sdk/client-s3';
-import type { Client } from '@temporalio/client';
-import type { AuditAccess, AuditSubject, Invariant } from './subject';
+import { DeleteItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { AbortMultipartUploadCommand, CreateMultipartUploadCommand, DeleteObjectCommand } from '@aws-sdk/client-s3';
+import { bytesOf, keysBelow, type Planted, put, updateItem, withOtherHistories, withoutItem, withoutObject } from './planting';
+import type { AuditSubject, Invariant } from './subject';
 
 /** One planted fault in a subject that is sound without it. */
 export interface Tampering {
@@ -18,11 +11,6 @@ export interface Tampering {
   readonly says: RegExp;
   /** Plants it. @returns the subject to look at, and what takes the fault back */
   readonly plant: (subject: AuditSubject) => Promise<Planted>;
-}
-
-export interface Planted {
-  readonly subject?: AuditSubject;
-  readonly undo?: () => Promise<unknown>;
 }
 
 /** Of the files that stand behind the served rows. */
@@ -104,6 +92,15 @@ const LEDGER: readonly Tampering[] = [
     names: ['I1'],
     says: /meridian.cycle has no such generation/,
     plant: ({ access, spec }) => updateItem(access, `${spec.dataset}#chunks`, '20240102T000000Z#', 'generation', 7),
+  },
+  {
+    what: 'objects of a promoted night that are not marked',
+    names: ['I1'],
+    says: /1 object\(s\) of settled cycles that are not marked loaded/,
+    plant: ({ access, spec, nights }) => {
+      const [, hour = ''] = /\/(\d{2})\/gateway/.exec(nights[0]?.uploads[0]?.key ?? '') ?? [];
+      return withoutItem(access, `${spec.dataset}#2024-01-01T${hour}:00:00Z`, '', access.names.objectsTable);
+    },
   },
   {
     what: 'an attempt announced and forgotten',
@@ -227,76 +224,4 @@ function sqlTampering(what: string, names: readonly Invariant[], says: RegExp, s
       return { undo: () => pool.query(undo) };
     },
   };
-}
-
-async function withoutObject(access: AuditAccess, bucket: string, prefix: string): Promise<Planted> {
-  const [key = ''] = await keysBelow(access, bucket, prefix);
-  const bytes = await bytesOf(access, bucket, key);
-  await access.s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
-  return { undo: () => put(access, bucket, key, bytes) };
-}
-
-async function keysBelow({ s3 }: AuditAccess, Bucket: string, Prefix: string): Promise<readonly string[]> {
-  const keys: string[] = [];
-  for await (const page of paginateListObjectsV2({ client: s3 }, { Bucket, Prefix })) keys.push(...(page.Contents ?? []).map(({ Key = '' }) => Key));
-  return keys;
-}
-
-async function bytesOf({ s3 }: AuditAccess, Bucket: string, Key: string): Promise<Uint8Array> {
-  const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }));
-  return (await Body?.transformToByteArray()) ?? new Uint8Array();
-}
-
-function put({ s3 }: AuditAccess, Bucket: string, Key: string, Body: Uint8Array): Promise<unknown> {
-  return s3.send(new PutObjectCommand({ Bucket, Key, Body }));
-}
-
-/** The first item of a partition whose sort key begins so. */
-async function firstItem({ dynamodb, names }: AuditAccess, pk: string, prefix: string) {
-  const { Items = [] } = await dynamodb.send(
-    new QueryCommand({
-      TableName: names.ledgerTable,
-      KeyConditionExpression: 'pk = :pk and begins_with(sk, :prefix)',
-      ExpressionAttributeValues: { ':pk': { S: pk }, ':prefix': { S: prefix } },
-    }),
-  );
-  const [item] = Items;
-  if (item?.pk === undefined || item.sk === undefined) throw new Error(`${pk} has no item that begins with ${prefix}: nothing to tamper with`);
-  return { item, Key: { pk: item.pk, sk: item.sk } };
-}
-
-async function withoutItem(access: AuditAccess, pk: string, prefix: string): Promise<Planted> {
-  const { item, Key } = await firstItem(access, pk, prefix);
-  await access.dynamodb.send(new DeleteItemCommand({ TableName: access.names.ledgerTable, Key }));
-  return { undo: () => access.dynamodb.send(new PutItemCommand({ TableName: access.names.ledgerTable, Item: item })) };
-}
-
-async function updateItem(access: AuditAccess, pk: string, prefix: string, name: string, value: string | number): Promise<Planted> {
-  const { item, Key } = await firstItem(access, pk, prefix);
-  await access.dynamodb.send(
-    new UpdateItemCommand({
-      TableName: access.names.ledgerTable,
-      Key,
-      UpdateExpression: 'set #name = :value',
-      ExpressionAttributeNames: { '#name': name },
-      ExpressionAttributeValues: { ':value': typeof value === 'string' ? { S: value } : { N: String(value) } },
-    }),
-  );
-  return { undo: () => access.dynamodb.send(new PutItemCommand({ TableName: access.names.ledgerTable, Item: item })) };
-}
-
-/** The same client, whose histories say that another activity was scheduled first. */
-function withOtherHistories(client: Client): Client {
-  const workflow = Object.create(client.workflow) as Client['workflow'];
-  workflow.getHandle = ((workflowId: string, runId?: string) => {
-    const handle = client.workflow.getHandle(workflowId, runId);
-    const fetchHistory = async () => {
-      const history = await handle.fetchHistory();
-      const scheduled = history.events?.find((event) => event.activityTaskScheduledEventAttributes != null)?.activityTaskScheduledEventAttributes;
-      if (scheduled?.activityType != null) scheduled.activityType.name = 'somethingElse';
-      return history;
-    };
-    return Object.assign(Object.create(handle) as typeof handle, { fetchHistory });
-  }) as typeof workflow.getHandle;
-  return Object.assign(Object.create(client) as Client, { workflow });
 }
