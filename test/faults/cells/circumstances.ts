@@ -11,9 +11,10 @@ export function overtaken(then?: Fault): Fault {
   return {
     id: `${overtake.id}, ${then.id}`,
     outcomes: then.outcomes,
-    arm: async (scene, point, from) => {
-      const started = await overtake.arm(scene, point, from);
-      const struck = await then.arm(scene, point, from);
+    arm: async (scene, point) => {
+      // One after the other at the same point, the first of its calls and the next.
+      const started = await overtake.arm(scene, point, 1);
+      const struck = await then.arm(scene, point, 1);
       return () => Math.min(started(), struck());
     },
   };

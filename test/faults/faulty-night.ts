@@ -1,0 +1,55 @@
+import { uniformInt } from 'pure-rand/distribution/uniformInt';
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import type { PipelineSpec } from '../../domain/pipeline-spec';
+import type { Cell } from './cells/cells';
+import { POINTS } from './cells/points';
+import type { Scene } from './cells/scene';
+import type { EndedNight, Lab } from './lab';
+import type { Nights } from './nights';
+import { recoveryMs } from './recovery';
+
+export interface FaultyNight {
+  readonly cell: Cell;
+  readonly seed: number;
+  readonly spec: PipelineSpec;
+  /** Which night of the pipeline. */
+  readonly index: number;
+}
+
+/** Runs one night with the cell's fault in it, and sets the lab right again. What is not as it should be is added to `violations`. */
+export async function faultyNight(
+  lab: Lab,
+  { cell, seed, spec, index }: FaultyNight,
+  nights: Nights,
+  violations: string[],
+): Promise<{ readonly ended: EndedNight; readonly recoveryMs?: number }> {
+  const point = POINTS[cell.point];
+  const random = xoroshiro128plus(seed * 7_919 + 1);
+  const besides: Promise<unknown>[] = [];
+  let begun: (handle: Awaited<Scene['night']>) => void = () => undefined;
+  const scene: Scene = {
+    lab,
+    spec,
+    night: new Promise((resolve) => (begun = resolve)),
+    random: (least, most) => uniformInt(random, least, most),
+    overtake: () => nights.start(index + 1).then(() => undefined),
+    beside: (work) => void besides.push(work.catch((error: unknown) => violations.push(`the fault itself failed: ${String(error)}`))),
+  };
+  await nights.upload(index);
+  const struck = await cell.fault.arm(scene, point, scene.random(1, point.calls));
+  try {
+    const handle = await nights.start(index);
+    begun(handle);
+    const ended = await nights.end(index, cell.fault.outcomes, violations);
+    if (struck() === 0) violations.push(`the fault did not strike: nothing was tested`);
+    const [loss] = lab.workers.losses;
+    for (let done = 0; done < besides.length; done = besides.length) await Promise.all(besides);
+    const recovered = loss === undefined ? undefined : await recoveryMs(lab.access.temporal.workflow.getHandle(handle.workflowId), loss.atMs);
+    return { ended, ...(recovered === undefined ? {} : { recoveryMs: recovered }) };
+  } finally {
+    await Promise.all(besides);
+    lab.engines.disarm();
+    await lab.engines.repair();
+    await lab.workers.settle();
+  }
+}
