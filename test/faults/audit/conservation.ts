@@ -82,6 +82,7 @@ function auditObjects({ live, record, marks }: Evidence, due: readonly RawUpload
   findings.addAll('object(s) that no live chunk has read', due.filter((upload) => read(upload).length === 0).map(({ key }) => key));
   const several: string[] = [];
   const unmarked: string[] = [];
+  const unequal: string[] = [];
   for (const upload of due) {
     const readers = read(upload);
     if (readers.length > 1) several.push(`${upload.key} (${readers.map((chunk) => chunk.name).join(' and ')})`);
@@ -90,14 +91,14 @@ function auditObjects({ live, record, marks }: Evidence, due: readonly RawUpload
       const stored = chunk.rows.filter((row) => row.object === upload.key).length;
       const quarantined = chunk.quarantine.filter((line) => line.object === upload.key).length;
       if (counts?.read !== upload.lines.length || counts.stored !== stored || counts.duplicates !== upload.lines.length - stored - quarantined) {
-        findings.add(
-          `object ${upload.key} has ${upload.lines.length} lines, of which ${stored} are stored and ${quarantined} in quarantine; ` +
-            `${chunk.name} says ${JSON.stringify(counts)}`,
+        unequal.push(
+          `${upload.key} has ${upload.lines.length} lines, of which ${stored} are stored and ${quarantined} in quarantine, while ${chunk.name} says ${JSON.stringify(counts)}`,
         );
       }
       if (settled.has(chunk.generation) && !loaded.has(upload.key)) unmarked.push(`${upload.key} of ${chunk.generation}`);
     }
   }
+  findings.addAll('object(s) whose counts are not what is there', unequal);
   findings.addAll('object(s) in more than one live chunk', several);
   findings.addAll('object(s) of settled cycles that are not marked loaded, so would be read again', unmarked);
 }
