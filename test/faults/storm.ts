@@ -39,7 +39,7 @@ async function storm(options: StormOptions, output: Output, stop: AbortSignal): 
       const from = 2 + parts.reduce((sum, { nights }) => sum + nights.length, 0);
       if (input.promotions > 0) parts.push(await runPart({ ...common, ...input, from, blockSize: BLOCK[input.name], deadlineMs: beganMs + seconds * 1_000 }));
     };
-    await part({ name: 'long', readers: { ...readers, long: 1 }, promotions: Math.min(options.longPromotions, options.promotions) }, options.secondsLimit / 3);
+    await part({ name: 'long', readers: { ...readers, long: 1 }, promotions: Math.min(options.longPromotions, options.promotions) }, options.secondsLimit / 4);
     const done = parts.flatMap(({ nights }) => nights).filter(({ outcome }) => outcome === 'promoted').length;
     await part({ name: 'short', readers, promotions: options.promotions - done }, options.secondsLimit);
     return summarise(parts, options.promotions, (Date.now() - beganMs) / 1_000);
@@ -77,7 +77,7 @@ function positive(text: string): number {
 async function main(): Promise<void> {
   const options = new Command('storm')
     .option('--promotions <count>', 'promotions in all', positive, 1_000)
-    .option('--long-promotions <count>', 'of these beside readers that take 4 s', positive, 20)
+    .option('--long-promotions <count>', 'of these beside readers that take 4 s', positive, 10)
     .option('--reads-per-second <count>', 'of each of the short readers', positive, READERS.readsPerSecond)
     .option('--seconds-limit <seconds>', 'no further promotions after that', positive, 900)
     .option('--json', 'print one JSON document', false)
