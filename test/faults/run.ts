@@ -40,6 +40,12 @@ async function main(options: Options): Promise<void> {
       void lab.stop().finally(() => process.exit(130));
     });
   }
+  // What nobody awaited, such as a worker that did not start: the engines must not outlive this process.
+  process.once('uncaughtException', (error) => {
+    isStopping = true;
+    process.stderr.write(`${error.stack ?? error.message}\n`);
+    void lab.stop().finally(() => process.exit(1));
+  });
   try {
     for (let at = 0; at < scenarios.length && Date.now() < deadlineMs && !isStopping; at += BLOCK) {
       const block = scenarios.slice(at, at + BLOCK);
