@@ -268,6 +268,21 @@ describe('the reader pool', () => {
     expect(report.failedWhileDown).toBeGreaterThanOrEqual(down.failedWhileDown);
   });
 
+  it('knows by the server that a crash ended its connections, when it has recovered before the next read', async () => {
+    await owner.query(tables(1));
+    await swapTo(1);
+    const pool = await readersOf({ short: 5, readsPerSecond: 0.4 });
+    await until(pool, ({ reads }) => reads >= 10);
+    await crash();
+    await start();
+    await moreReads(pool, 10);
+
+    const { total, failedWhileDown } = await pool.report();
+
+    expect(total).toMatchObject({ failed: 0, empty: 0, mixed: 0, stale: 0 });
+    expect(failedWhileDown).toBeGreaterThan(0);
+  });
+
   it('refuses a database that it cannot reach, and one that ended says so', async () => {
     await expect(startReaders({ connection: { ...configOf('meridian_reader'), password: 'wrong' }, pipeline })).rejects.toThrow('password authentication failed');
     const pool = await readersOf();
