@@ -9,6 +9,7 @@ import {
   type Closing,
   findGenerationOfRun,
   findUnsettled,
+  findWaiting,
   insertGeneration,
   mergeCounts,
   type NewGeneration,
@@ -35,7 +36,7 @@ export interface TakeTurnInput {
 
 export interface TakenTurn {
   readonly epoch: number;
-  /** The oldest that an earlier holder left; when it is settled and closed, take the turn again for the next, until there is none. */
+  /** The oldest that an earlier holder left, or that ended while it waited for the turn; when it is settled and closed, take the turn again for the next, until there is none. */
   readonly unsettled?: { readonly cycle: CycleRef; readonly promoted: boolean; readonly jobs: readonly JobRef[] };
 }
 
@@ -76,7 +77,7 @@ export function createCycleActivities({ db, isExecutionClosed }: CycleDependenci
         const epoch = await claimTurn(turn, { workflowId, runId });
         if (epoch !== undefined) {
           await recordEpoch(db, cycle, epoch);
-          const unsettled = await findUnsettled(db, cycle.dataset, epoch);
+          const unsettled = (await findUnsettled(db, cycle.dataset, epoch)) ?? (await findGivenUp(cycle.dataset));
           log.info('Turn taken', { dataset: cycle.dataset, epoch });
           return unsettled === undefined ? { epoch } : { epoch, unsettled: await describeUnsettled(unsettled) };
         }
@@ -138,6 +139,14 @@ export function createCycleActivities({ db, isExecutionClosed }: CycleDependenci
     if (holder?.runId === self.runId && holder.workflowId === self.workflowId) return turn.epoch;
     if (holder !== undefined && !(await isExecutionClosed(holder.workflowId, holder.runId))) return undefined;
     return await swapTurn(db, turn, self);
+  }
+
+  /** One whose execution ended while it waited for the turn: it left nothing but an open record. */
+  async function findGivenUp(dataset: string): Promise<CycleRef | undefined> {
+    for (const { cycle, workflowId, runId } of await findWaiting(db, dataset)) {
+      if (await isExecutionClosed(workflowId, runId)) return cycle;
+    }
+    return undefined;
   }
 
   async function describeUnsettled(cycle: CycleRef) {

@@ -5,6 +5,7 @@ import {
   executeChild,
   isCancellation,
   ParentClosePolicy,
+  patched,
   setHandler,
   upsertSearchAttributes,
   workflowInfo,
@@ -247,6 +248,8 @@ async function conclude(spec: PipelineSpec, report: ReportDraft): Promise<void> 
     await data.voidCycle({ cycle, spec, epoch, keepQuarantine: true });
     await data.markObjects({ cycle, spec, state: 'set-aside', ...(report.reason === undefined ? {} : { verdict: report.reason }) });
   }
+  // Their records are stored, and the next promotion serves them: read again, their bad lines would be in quarantine twice.
+  if (report.outcome === CycleOutcome.Blocked && patched('2026-11-objects-of-blocked-cycles')) await data.markObjects({ cycle, spec, state: 'loaded' });
   // Nothing new in them, so they need not be read again.
   if (report.outcome === CycleOutcome.Empty && report.objectCount > 0) await data.markObjects({ cycle, spec, state: 'loaded' });
   if (report.rules.length > 0) await short.removeGatePartitions({ cycle, spec });

@@ -1,6 +1,6 @@
 import { patched } from '@temporalio/workflow';
 import type { Activities } from '../activities';
-import { CycleOutcome } from '../domain/cycle';
+import { CycleOutcome, type CycleRef } from '../domain/cycle';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import { dataStep, shortStep, waitStep } from './activity-options';
 import { describedActivities } from './described-activities';
@@ -24,10 +24,8 @@ export async function settleOlderJobs(jobs: readonly JobOfRecord[]): Promise<voi
 /** Ends what the turn's previous holder left: its promotion is published, or its chunks are voided (I7). */
 export async function settlePredecessor(spec: PipelineSpec, { cycle, promoted, jobs }: Unsettled, epoch: number): Promise<void> {
   await settleOlderJobs(jobs);
-  if (promoted) {
-    await data.markObjects({ cycle, spec, state: 'loaded' });
-    await short.publishPartitions({ cycle, spec });
-  } else {
+  if (promoted) await publishLate(spec, cycle);
+  else {
     await data.voidCycle({ cycle, spec, epoch });
     await data.dropCandidates({ cycle });
     await short.removeGatePartitions({ cycle, spec });
@@ -37,6 +35,13 @@ export async function settlePredecessor(spec: PipelineSpec, { cycle, promoted, j
   await short.closeCycle({ cycle, outcome, detail: reason, counts: {} });
   // Whoever was to be told of that night waits still: a terminated execution tells nobody (I9).
   if (patched('2026-11-announce-settled')) await short.announceOutcome({ cycle, outcome, reason, counts: {} });
+}
+
+/** A promotion stands whose cycle did not come to publish it. */
+async function publishLate(spec: PipelineSpec, cycle: CycleRef): Promise<void> {
+  await data.markObjects({ cycle, spec, state: 'loaded' });
+  await short.publishPartitions({ cycle, spec });
+  if (patched('2026-11-gate-partitions-of-late-promotions')) await short.removeGatePartitions({ cycle, spec });
 }
 
 /**
@@ -49,8 +54,7 @@ export async function abandonCycle(spec: PipelineSpec, report: ReportDraft): Pro
   const promotion = await short.settlePromotion({ cycle });
   if (promotion !== undefined) {
     report.outcome = CycleOutcome.Promoted;
-    await data.markObjects({ cycle, spec, state: 'loaded' });
-    await short.publishPartitions({ cycle, spec });
+    await publishLate(spec, cycle);
   } else if (epoch > 0) {
     await data.voidCycle({ cycle, spec, epoch });
     await data.dropCandidates({ cycle });

@@ -70,6 +70,25 @@ export async function findUnsettled(db: Kysely<Database>, dataset: string, epoch
   return row === undefined ? undefined : toCycleRef(row);
 }
 
+export interface Waiting {
+  readonly cycle: CycleRef;
+  readonly workflowId: string;
+  readonly runId: string;
+}
+
+/** Of the dataset: opened, and neither closed nor ever given the turn. They wait for it, or their execution ended while they did. */
+export async function findWaiting(db: Kysely<Database>, dataset: string): Promise<readonly Waiting[]> {
+  const rows = await db
+    .selectFrom('meridian.cycle')
+    .select(['pipeline', 'dataset', 'interval_start', 'interval_end', 'generation', 'workflow_id', 'run_id'])
+    .where('dataset', '=', dataset)
+    .where('epoch', 'is', null)
+    .where('closed_at', 'is', null)
+    .orderBy('opened_at')
+    .execute();
+  return rows.map((row) => ({ cycle: toCycleRef(row), workflowId: row.workflow_id, runId: row.run_id }));
+}
+
 /** Gives a generation up: what still runs of it may create, load and promote nothing from here on. Idempotent. */
 export async function sealGeneration(db: Kysely<Database>, cycle: CycleRef): Promise<void> {
   await db

@@ -22,7 +22,7 @@ export async function faultyNight(
   { cell, seed, spec, index }: FaultyNight,
   nights: Nights,
   violations: string[],
-): Promise<{ readonly ended: EndedNight; readonly recoveryMs?: number }> {
+): Promise<{ readonly ended: EndedNight; readonly lostWorker: boolean; readonly recoveryMs?: number }> {
   const point = POINTS[cell.point];
   const random = xoroshiro128plus(seed * 7_919 + 1);
   const besides: Promise<unknown>[] = [];
@@ -45,7 +45,7 @@ export async function faultyNight(
     const [loss] = lab.workers.losses;
     for (let done = 0; done < besides.length; done = besides.length) await Promise.all(besides);
     const recovered = loss === undefined ? undefined : await recoveryMs(lab.access.temporal.workflow.getHandle(handle.workflowId), loss.atMs);
-    return { ended, ...(recovered === undefined ? {} : { recoveryMs: recovered }) };
+    return { ended, lostWorker: loss !== undefined, ...(recovered === undefined ? {} : { recoveryMs: recovered }) };
   } finally {
     await Promise.all(besides);
     lab.engines.disarm();

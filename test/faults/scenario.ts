@@ -70,7 +70,7 @@ export async function runScenario(lab: Lab, scenario: Scenario): Promise<Scenari
       readers: read.total,
       outcomes: await lab.outcomes.drain(),
       lostNotification: cell.point === 'notify' && cell.fault.outcomes.includes('promoted'),
-      workers: { workDirs: lab.workers.workDirs, running: true, killed: true },
+      workers: { workDirs: lab.workers.workDirs, running: true, killed: faulty.lostWorker },
       bundleDir: BUNDLE_CACHE,
     });
     return {

@@ -24,6 +24,9 @@ export const RECORDED_OUTCOMES: Readonly<Record<string, Partial<Activities>>> = 
   blocked: {
     awaitSnapshots: () => Promise.resolve({ outcome: 'blocked', waitedMs: 900_000, blockedBy: ['pid 42'] }),
   },
+  'blocked-marked': {
+    awaitSnapshots: () => Promise.resolve({ outcome: 'blocked', waitedMs: 900_000, blockedBy: ['pid 42'] }),
+  },
   settling: { takeTurn: afterTerminatedNight() },
   cancelled: {
     awaitSparkJob: async () => {

@@ -167,6 +167,23 @@ describe('the turn of a dataset', () => {
     expect(found).toEqual([nightEnding(1), nightEnding(2)]);
   });
 
+  it('names a cycle whose execution ended while it waited for the turn, and leaves alone those that still wait (I7)', async () => {
+    const own = ofDataset('turn_waited');
+    const waiter = (day: number, runId: string) =>
+      run(activities.openCycle, { spec: own, intervalStart: nightEnding(day - 1), intervalEnd: nightEnding(day), workflowId: `w${day}`, runId });
+    const { cycle: terminated } = await waiter(2, 'terminated-waiter');
+    await waiter(3, 'living-waiter');
+    closed.add('terminated-waiter');
+
+    const holder = await openNight(activities, nightEnding(4), own);
+    const { unsettled } = await run(activities.takeTurn, holder);
+    await run(activities.closeCycle, { cycle: terminated, outcome: 'failed', detail: '', counts: {} });
+    const settled = await run(activities.takeTurn, holder);
+
+    expect(unsettled).toEqual({ cycle: terminated, promoted: false, jobs: [] });
+    expect(settled).toEqual({ epoch: holder.epoch });
+  });
+
   it('is not freed by a former holder', async () => {
     const own = ofDataset('turn_former');
     const former = await openNight(activities, nightEnding(1), own);

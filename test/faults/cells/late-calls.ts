@@ -35,14 +35,11 @@ export function lateAfterFreeze(point: PointName): Fault {
   return lateCall('attempt timed out', ({ lab }) => lab.workers.freeze(FROZEN_MS), { point, moment: 'before' }, ['promoted']);
 }
 
-/** A call of an attempt that timed out arrives while its night, which was cancelled, cleans up. */
+/** A call that a cancelled night gave up, since nothing was heard of it for the heartbeat time-out, arrives while the night cleans up. */
 export function lateAfterCancel(point: PointName): Fault {
-  const loss = async ({ lab, night }: Scene) => {
-    await lab.workers.freeze(FROZEN_MS);
-    await (await night).cancel();
-  };
-  // The attempt that was to confirm the cancellation is frozen: its time-out may speak in its place.
-  return lateCall('attempt timed out, cancel', loss, { point, moment: 'before' }, ['cancelled', 'failed']);
+  const loss = async ({ night }: Scene) => void (await (await night).cancel());
+  // The time-out speaks in place of the attempt that was to confirm the cancellation.
+  return lateCall('cancel, attempt timed out', loss, { point, moment: 'before' }, ['cancelled', 'failed']);
 }
 
 function lateCall(id: string, loss: (scene: Scene) => Promise<void>, until: Until, outcomes: readonly NightOutcome[]): Fault {
@@ -58,7 +55,8 @@ function lateCall(id: string, loss: (scene: Scene) => Promise<void>, until: Unti
       });
       const held = at('held', 'before', async () => {
         await others.arm(scene, POINTS[until.point], 1);
-        scene.beside(arrival(released, until));
+        // Let go in any case: a worker could not end in good order with a call that is never answered.
+        scene.beside(arrival(released, until).finally(release));
         await loss(scene);
         await released;
       });

@@ -27,6 +27,11 @@ export class Workers {
     return this.lost;
   }
 
+  /** Of the present worker; 0 while there is none. */
+  get pid(): number {
+    return this.current?.pid ?? 0;
+  }
+
   /** Of every worker so far. */
   get workDirs(): readonly string[] {
     return Array.from({ length: this.started }, (_, index) => join(this.engines.home, 'work', `w${index + 1}`));

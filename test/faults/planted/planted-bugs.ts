@@ -70,7 +70,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       { file: 'activities/ledger/dedup-chunk.ts', find: '    notVoided(table, input.cycle),\n', replace: '' },
     ],
     cell: 'dedup/commit a chunk/terminate; its call arrives at "list the raw bucket"',
-    seed: 1,
+    seed: 2,
     caughtBy: /^I7: .*live chunk\(s\) of a generation that was given up/,
   },
   {
@@ -209,7 +209,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'sealed generation ignored',
     edits: [{ file: 'sql/migrations/0003-promote.ts', find: 'select coalesce(c.sealed_at, c.closed_at) into strict', replace: 'select c.closed_at into strict' }],
-    cell: 'promote/repoint the views/attempt timed out, cancel; its call arrives at "commit a chunk"',
+    cell: 'promote/repoint the views/cancel, attempt timed out; its call arrives at "commit a chunk"',
     seed: 1,
     caughtBy: /^(I1|I4|I7)/,
   },

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import type { ScenarioResult } from '../scenario';
+import type { SoakSummary } from '../soak';
 import type { StormSummary } from '../storm/summary';
 import { appendJsonLine, readJsonLines } from './json-lines';
 
@@ -13,12 +14,14 @@ interface Run {
 /** One scenario that was run, for good: what docs/reliability.md is made from. */
 export type RecordedScenario = ScenarioResult & Run;
 export type RecordedStorm = StormSummary & Run;
+export type RecordedSoak = SoakSummary & Run;
 
 const CHECKOUT = resolve(__dirname, '..', '..', '..');
 /** Where the record and its page's picture are. */
 export const RECORD_FOLDER = join(CHECKOUT, 'docs', 'reliability');
 const SCENARIOS = join(RECORD_FOLDER, 'scenarios.jsonl');
 const STORMS = join(RECORD_FOLDER, 'storms.jsonl');
+const SOAKS = join(RECORD_FOLDER, 'soaks.jsonl');
 
 export function recordedScenarios(): readonly RecordedScenario[] {
   return readJsonLines(SCENARIOS);
@@ -34,6 +37,14 @@ export function recordedStorms(): readonly RecordedStorm[] {
 
 export function recordStorm(summary: StormSummary): void {
   appendJsonLine(STORMS, { ...summary, commit: presentCommit(), at: new Date().toISOString() } satisfies RecordedStorm);
+}
+
+export function recordedSoaks(): readonly RecordedSoak[] {
+  return readJsonLines(SOAKS);
+}
+
+export function recordSoak(summary: SoakSummary): void {
+  appendJsonLine(SOAKS, { ...summary, commit: presentCommit(), at: new Date().toISOString() } satisfies RecordedSoak);
 }
 
 export function presentCommit(): string {

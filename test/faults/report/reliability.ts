@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CELLS } from '../cells/cells';
 import { boardSvg } from './board';
-import { RECORD_FOLDER, type RecordedScenario, recordedScenarios, type RecordedStorm, recordedStorms } from './record';
+import { RECORD_FOLDER, type RecordedScenario, recordedScenarios, type RecordedSoak, recordedSoaks, type RecordedStorm, recordedStorms } from './record';
 
 const PAGE = `${RECORD_FOLDER}.md`;
 const BOARD = join(RECORD_FOLDER, 'board.svg');
@@ -14,11 +14,11 @@ const HEARTBEAT_SECONDS = 5;
 export function writeReliability(): void {
   const scenarios = recordedScenarios();
   mkdirSync(RECORD_FOLDER, { recursive: true });
-  writeFileSync(PAGE, reliabilityPage(scenarios, recordedStorms()));
+  writeFileSync(PAGE, reliabilityPage(scenarios, recordedStorms(), recordedSoaks()));
   writeFileSync(BOARD, boardSvg(scenarios));
 }
 
-export function reliabilityPage(scenarios: readonly RecordedScenario[], storms: readonly RecordedStorm[]): string {
+export function reliabilityPage(scenarios: readonly RecordedScenario[], storms: readonly RecordedStorm[], soaks: readonly RecordedSoak[]): string {
   const cells = new Map<string, number>();
   for (const { cell } of scenarios) cells.set(cell, (cells.get(cell) ?? 0) + 1);
   const seeds = CELLS.map((cell) => cells.get(cell.id) ?? 0);
@@ -64,6 +64,7 @@ export function reliabilityPage(scenarios: readonly RecordedScenario[], storms: 
     '![Faults by stages; green: held, red: an invariant broke, grey: not run yet](reliability/board.svg)',
     '',
     ...stormSection(storms),
+    ...soakSection(soaks),
     ...brokenSection(broken),
   ].join('\n');
 }
@@ -81,6 +82,24 @@ function stormSection(storms: readonly RecordedStorm[]): readonly string[] {
       (storm) =>
         `| ${storm.commit} | ${number(storm.promotions)} | ${number(storm.reads)} | ${storm.failed}, ${storm.empty}, ${storm.mixed}, ${storm.stale} | ${storm.blocked} | ${ms(storm.p99Ms.quiet)}, ${ms(storm.p99Ms.promoting)} | ${ms(storm.addedWaitMs)} | ${Math.round(storm.seconds)} |`,
     ),
+    '',
+  ];
+}
+
+function soakSection(soaks: readonly RecordedSoak[]): readonly string[] {
+  if (soaks.length === 0) return [];
+  return [
+    '## The soak',
+    '',
+    '`npm run faults:soak`: nights of one pipeline, one after another, nine of ten with a fault drawn by the seed; what it takes up afterwards.',
+    '',
+    '| commit | seed | nights | outcomes | violations | tables | attempts, jobs, turns, cycles left open | worker, MiB: first, last | seconds |',
+    '|---|---|---|---|---|---|---|---|---|',
+    ...soaks.map(({ commit, seed, nights, outcomes, violations, first, last, seconds }) => {
+      const ended = Object.entries(outcomes).map(([outcome, count]) => `${outcome} ${count}`);
+      const open = [last.attempts, last.openJobs, last.heldTurns, last.openCycles].join(', ');
+      return `| ${commit} | ${seed} | ${nights} | ${ended.join(', ')} | ${violations.length} | ${last.tables} | ${open} | ${Math.round(first.workerMiB)}, ${Math.round(last.workerMiB)} | ${seconds} |`;
+    }),
     '',
   ];
 }
