@@ -1,4 +1,4 @@
-import { COLUMN_TYPES, type FieldType, type PipelineSpec, type RelationSpec } from './pipeline-spec';
+import { COLUMN_TYPES, type FieldType, type PipelineSpec, RAW_FORMATS, type RelationSpec } from './pipeline-spec';
 
 const PIPELINE_NAME = /^[a-z][a-z0-9-]{1,31}$/;
 const DATASET_NAME = /^[a-z][a-z0-9_]{1,31}$/;
@@ -48,6 +48,8 @@ export function validatePipeline(spec: PipelineSpec): readonly string[] {
   }
   expectMatch('raw.prefix', spec.raw.prefix, RAW_PREFIX);
   if (spec.raw.prefix.split('/').includes('..')) faults.push(`raw.prefix: ".." has no meaning in S3, found "${spec.raw.prefix}"`);
+
+  expectKnown('raw.format', spec.raw.format, RAW_FORMATS);
 
   validateRecord(spec, faults, { expectMatch, expectUnique, expectKnown });
 
