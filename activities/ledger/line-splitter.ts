@@ -67,7 +67,8 @@ export class LineSplitter {
   }
 
   private keep(rest: Buffer): void {
-    if (rest.length <= this.limits.maxLineBytes) {
+    // A carriage return may be the line's end, cut from its line feed: it does not count.
+    if (rest.length - (rest.at(-1) === CR ? 1 : 0) <= this.limits.maxLineBytes) {
       // A copy: the block that it points into is the stream's.
       this.rest = Buffer.from(rest);
       return;

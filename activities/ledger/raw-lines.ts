@@ -143,6 +143,14 @@ async function* contentOf(path: string, gzipped: boolean, signal: AbortSignal): 
   // Its errors reach the loop below through `inflated`; the callback only keeps them from being unhandled.
   pipeline(source, inflated, () => undefined);
   yield* inflated as AsyncIterable<Buffer>;
+  await expectPadding(path, inflated.bytesWritten, signal);
+}
+
+/** zlib takes a zero behind a member for padding and looks no further: records behind it would be lost in silence. */
+async function expectPadding(path: string, from: number, signal: AbortSignal): Promise<void> {
+  for await (const block of createReadStream(path, { start: from, highWaterMark: BLOCK_BYTES, signal }) as AsyncIterable<Buffer>) {
+    if (block.some((byte) => byte !== 0)) throw new UnreadableObject(`bytes other than zero behind the gzip, which ends at byte ${from}`);
+  }
 }
 
 /** The beginning of a faulty line as text that the line file can carry. */
