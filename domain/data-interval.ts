@@ -5,6 +5,7 @@ export interface DataInterval {
 }
 
 const RFC3339_UTC_SECONDS = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/;
+const RFC3339 = /^(\d{4}-\d{2}-\d{2})T(?:[01]\d|2[0-3]):\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})$/;
 const HOUR_MS = 3_600_000;
 
 /** Formats an instant as Temporal Schedules do in the workflow ids they make: UTC, whole seconds, `Z`. */
@@ -22,8 +23,8 @@ export function compactInstant(rfc3339: string): string {
  * @throws RangeError when `end` is no UTC instant or is not aligned to the interval's length since the epoch
  */
 export function intervalEndingAt(end: string, intervalHours: number): DataInterval {
-  const endMs = Date.parse(end);
-  if (Number.isNaN(endMs) || !/(Z|[+-]\d{2}:\d{2})$/.test(end)) {
+  const endMs = instantMs(end);
+  if (endMs === undefined) {
     throw new RangeError(`Interval end "${end}" is not an instant: expected RFC 3339 with a zone, such as 2018-08-02T00:00:00Z`);
   }
   const lengthMs = intervalHours * HOUR_MS;
@@ -41,6 +42,15 @@ export function intervalEndingAt(end: string, intervalHours: number): DataInterv
 export function lastClosedInterval(instant: Date, intervalHours: number): DataInterval {
   const lengthMs = intervalHours * HOUR_MS;
   return intervalEndingAt(toRfc3339(new Date(Math.floor(instant.getTime() / lengthMs) * lengthMs)), intervalHours);
+}
+
+/** `Date.parse` alone takes the 30th of February for the 2nd of March, and hour 24 for the next day: another interval than was asked for. */
+function instantMs(text: string): number | undefined {
+  const [, date = ''] = RFC3339.exec(text) ?? [];
+  const dayMs = Date.parse(`${date}T00:00:00Z`);
+  if (Number.isNaN(dayMs) || !toRfc3339(new Date(dayMs)).startsWith(`${date}T`)) return undefined;
+  const ms = Date.parse(text);
+  return Number.isNaN(ms) ? undefined : ms;
 }
 
 /** True when `value` has the one spelling that ids and keys use. */

@@ -25,9 +25,14 @@ export interface PipelineSpec {
 export interface RawSpec {
   /** Key prefix in the raw bucket, ends in `/`; followed by `YYYY/MM/DD/HH/` of arrival, as Firehose writes. */
   readonly prefix: string;
-  /** One JSON object a line; `.gz` keys are gunzipped. */
-  readonly format: 'json-lines';
+  /**
+   * `json-lines`: one JSON object a line; `.gz` keys are gunzipped. `parquet`: a row a record, columns named as the fields' sources;
+   * a row is judged as the JSON line of the same values would be, see docs/decisions/0011.
+   */
+  readonly format: RawFormat;
 }
+export const RAW_FORMATS = ['json-lines', 'parquet'] as const;
+export type RawFormat = (typeof RAW_FORMATS)[number];
 
 export interface RecordSpec {
   readonly fields: readonly FieldSpec[];
@@ -40,7 +45,7 @@ export interface RecordSpec {
 export interface FieldSpec {
   /** Column name in storage, `[a-z][a-z0-9_]{0,62}`. */
   readonly name: string;
-  /** Key in the raw JSON object. */
+  /** Key in the raw JSON object, or the Parquet column's exact name. */
   readonly source: string;
   /** `timestamp-ms`: integer epoch milliseconds, stored as a UTC timestamp. */
   readonly type: FieldType;

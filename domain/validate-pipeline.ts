@@ -1,4 +1,5 @@
-import { COLUMN_TYPES, type FieldType, type PipelineSpec, type RelationSpec } from './pipeline-spec';
+import { pipelineShapeFaults } from './pipeline-shape';
+import { COLUMN_TYPES, type FieldType, type PipelineSpec, RAW_FORMATS, type RelationSpec } from './pipeline-spec';
 
 const PIPELINE_NAME = /^[a-z][a-z0-9-]{1,31}$/;
 const DATASET_NAME = /^[a-z][a-z0-9_]{1,31}$/;
@@ -9,17 +10,23 @@ const REFERENCE_KEY = /^[a-z0-9][a-z0-9._/-]{0,200}$/;
 const RAW_PREFIX = /^[A-Za-z0-9][A-Za-z0-9!_.*'()/-]{0,200}\/$/;
 const SPARK_CONF_KEY = /^spark\.[A-Za-z0-9.]+$/;
 const SPARK_CONF_VALUE = /^[A-Za-z0-9_.,:/=-]{1,200}$/;
+/** What neither SQL nor UTF-8 can carry. */
+const NO_TEXT = /[\0\p{Surrogate}]/u;
 const FIELD_TYPES: readonly FieldType[] = ['timestamp-ms', 'double', 'bigint', 'text', 'boolean'];
 /** DynamoDB transacts 100 items: a chunk item, the fence, and a log entry for each event date (design section 5). */
 const MAX_EVENT_DATES = 90;
+/** PostgreSQL's own in every table: no column can be named so. */
+const SYSTEM_COLUMNS = ['tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid'];
 /** Columns that dedup adds to every stored record: a declared field of that name would hide its lineage. */
 const LINEAGE_COLUMNS = ['cycle_id', 'generation', 'raw_object', 'raw_version', 'raw_line', 'event_date'];
 
 /**
- * Every fault of a declaration, each with the path, what was expected and what was found; empty when it is sound.
- * Takes unknown shapes in stride, since a declaration may come from JSON.
+ * Every fault of a declaration, each with the path, what was expected and what was found; empty when it is sound. A declaration may
+ * come from JSON: one of another shape gives the faults of its shape, since its values then mean nothing.
  */
 export function validatePipeline(spec: PipelineSpec): readonly string[] {
+  const shapeFaults = pipelineShapeFaults(spec);
+  if (shapeFaults.length > 0) return shapeFaults;
   const faults: string[] = [];
   const expectMatch = (path: string, value: unknown, pattern: RegExp) => {
     if (typeof value !== 'string' || !pattern.test(value)) {
@@ -49,6 +56,8 @@ export function validatePipeline(spec: PipelineSpec): readonly string[] {
   expectMatch('raw.prefix', spec.raw.prefix, RAW_PREFIX);
   if (spec.raw.prefix.split('/').includes('..')) faults.push(`raw.prefix: ".." has no meaning in S3, found "${spec.raw.prefix}"`);
 
+  expectKnown('raw.format', spec.raw.format, RAW_FORMATS);
+
   validateRecord(spec, faults, { expectMatch, expectUnique, expectKnown });
 
   expectWhole('dedup.latenessDays', spec.dedup.latenessDays, 0, MAX_EVENT_DATES);
@@ -64,9 +73,14 @@ export function validatePipeline(spec: PipelineSpec): readonly string[] {
 
   expectMatch('transform.job', spec.transform.job, JOB_NAME);
   expectWhole('transform.timeoutMinutes', spec.transform.timeoutMinutes, 1, 12 * 60);
+  if (spec.transform.servedDays !== undefined) expectWhole('transform.servedDays', spec.transform.servedDays, 1, 36_500);
   for (const [name, key] of Object.entries(spec.transform.references)) {
     expectMatch('transform.references', name, SQL_NAME);
     expectMatch(`transform.references.${name}`, key, REFERENCE_KEY);
+    // Spark's paths would resolve them: another key than the one that stands there.
+    if (key.split('/').some((segment) => ['', '.', '..'].includes(segment))) {
+      faults.push(`transform.references.${name}: expected no empty, "." or ".." segment, found "${key}"`);
+    }
   }
   for (const [key, value] of Object.entries(spec.transform.sparkConf)) {
     expectMatch('transform.sparkConf', key, SPARK_CONF_KEY);
@@ -76,6 +90,10 @@ export function validatePipeline(spec: PipelineSpec): readonly string[] {
   if (spec.relations.length === 0) faults.push('relations: expected at least one, found none');
   expectUnique('relations.name', spec.relations.map((relation) => relation.name));
   expectUnique('relations.view', spec.relations.map((relation) => relation.view));
+  for (const { view } of spec.relations) {
+    const table = spec.relations.find(({ name }) => view.startsWith(`${name}_v`) && /^\d+$/.test(view.slice(name.length + 2)));
+    if (table !== undefined) faults.push(`relations.view: "${view}" is what a version's table of "${table.name}" is named`);
+  }
   expectKnown('quality.relation', spec.quality.relation, spec.relations.map((relation) => relation.name));
   for (const step of ['added', 'served'] as const) {
     // The gate's own count is one of the three that must agree before a candidate is ready (design section 7.3).
@@ -108,8 +126,8 @@ function validateRecord(spec: PipelineSpec, faults: string[], expect: Expectatio
   record.fields.forEach((field, index) => {
     expect.expectMatch(`record.fields[${index}].name`, field.name, SQL_NAME);
     if (LINEAGE_COLUMNS.includes(field.name)) faults.push(`record.fields[${index}].name: "${field.name}" is a lineage column`);
-    if (typeof field.source !== 'string' || field.source.length === 0 || field.source.length > 200) {
-      faults.push(`record.fields[${index}].source: expected 1 to 200 characters, found ${JSON.stringify(field.source)}`);
+    if (field.source.length === 0 || field.source.length > 200 || NO_TEXT.test(field.source)) {
+      faults.push(`record.fields[${index}].source: expected 1 to 200 characters, U+0000 and lone surrogates not among them, found ${JSON.stringify(field.source)}`);
     }
     expect.expectKnown(`record.fields[${index}].type`, field.type, FIELD_TYPES);
   });
@@ -135,11 +153,13 @@ function validateRelation(relation: RelationSpec, path: string, faults: string[]
   expect.expectUnique(`${path}.columns`, names);
   relation.columns.forEach((column, index) => {
     expect.expectMatch(`${path}.columns[${index}].name`, column.name, SQL_NAME);
+    if (SYSTEM_COLUMNS.includes(column.name)) faults.push(`${path}.columns[${index}].name: "${column.name}" is a system column of PostgreSQL`);
     expect.expectKnown(`${path}.columns[${index}].type`, column.type, COLUMN_TYPES);
   });
   if (relation.key.length === 0) faults.push(`${path}.key: expected at least one column, found none`);
   for (const column of relation.key) expect.expectKnown(`${path}.key`, column, names);
   relation.indexes.forEach((index, at) => {
+    if (index.columns.length === 0) faults.push(`${path}.indexes[${at}].columns: expected at least one, found none`);
     for (const column of index.columns) expect.expectKnown(`${path}.indexes[${at}].columns`, column, names);
     expect.expectKnown(`${path}.indexes[${at}].method`, index.method, ['btree', 'gist', 'brin']);
   });

@@ -1,10 +1,12 @@
-import { DuckDBBlobValue, DuckDBInstance, type DuckDBConnection, type Json } from '@duckdb/node-api';
+import { DuckDBBlobValue, DuckDBInstance, type DuckDBConnection, type DuckDBDataChunk, type DuckDBValue, type Json } from '@duckdb/node-api';
 
 export interface ChunkDatabaseOptions {
   /** Where it spills beyond its memory; gone with the chunk. */
   readonly spillDir: string;
   readonly memoryMb: number;
   readonly signal: AbortSignal;
+  /** Rows keep the order of the file that they are read from. */
+  readonly inOrder?: boolean;
 }
 
 const THREADS = 2; // two cores beside the event loop's own work; more chunks at once take more workers
@@ -21,12 +23,12 @@ export class ChunkDatabase {
     signal.addEventListener('abort', this.interrupt);
   }
 
-  static async open({ spillDir, memoryMb, signal }: ChunkDatabaseOptions): Promise<ChunkDatabase> {
+  static async open({ spillDir, memoryMb, signal, inOrder = false }: ChunkDatabaseOptions): Promise<ChunkDatabase> {
     const instance = await DuckDBInstance.create(':memory:', {
       threads: String(THREADS),
       memory_limit: `${memoryMb}MiB`,
       temp_directory: spillDir,
-      preserve_insertion_order: 'false', // lets COPY stream; order that matters is asked for
+      preserve_insertion_order: String(inOrder), // false lets COPY stream; order that matters is asked for
       autoinstall_known_extensions: 'false', // nothing is fetched at run time
     });
     try {
@@ -46,6 +48,16 @@ export class ChunkDatabase {
   /** Rows as JSON values: 64-bit integers come as strings. For results of a bounded number of rows. */
   async rows(sql: string): Promise<readonly (readonly Json[])[]> {
     return this.interruptible(async () => (await this.connection.runAndReadAll(sql)).getRowsJson());
+  }
+
+  /** Rows in blocks, for results of any number of rows. A row's values are made when it is asked for: a block may be large. */
+  async *stream<T>(sql: string, toRow: (values: readonly DuckDBValue[]) => T): AsyncGenerator<Iterable<T>> {
+    const result = await this.interruptible(() => this.connection.stream(sql));
+    for (;;) {
+      const block = await this.interruptible(() => result.fetchChunk());
+      if (block === null || block.rowCount === 0) return;
+      yield rowsOf(block, toRow);
+    }
   }
 
   /** Rows of (number, blob). */
@@ -73,4 +85,8 @@ export class ChunkDatabase {
       throw error;
     }
   }
+}
+
+function* rowsOf<T>(block: DuckDBDataChunk, toRow: (values: readonly DuckDBValue[]) => T): Generator<T> {
+  for (let index = 0; index < block.rowCount; index++) yield toRow(block.getRowValues(index));
 }

@@ -8,6 +8,7 @@ import { downloadObject } from '../s3-download';
 import type { ChunkDatabase } from './chunk-database';
 import { forEachParallel } from '../for-each-parallel';
 import type { RawLimits } from './line-splitter';
+import { parquetRows } from './parquet-rows';
 import { RawLineFile } from './raw-lines';
 import { CREATE_OBJECT_TABLE, createRecordTable } from './record-sql';
 
@@ -15,42 +16,65 @@ const DOWNLOADS_AT_ONCE = 8;
 /** Bytes of objects on disk at once, before their lines are collected; one object may be larger. */
 const DOWNLOAD_BATCH_BYTES = 256 * 1024 ** 2;
 
+export interface CollectDependencies {
+  readonly s3: S3Client;
+  readonly rawBucket: string;
+  /** Scratch space of the chunk. */
+  readonly dir: string;
+  readonly limits: RawLimits;
+  /** DuckDB's limit, for one Parquet object at a time. */
+  readonly memoryMb: number;
+  readonly signal: AbortSignal;
+  readonly onProgress: (objectsRead: number) => void;
+}
+
 /**
- * Downloads the objects in their order, a batch at a time, and collects their lines in one file.
+ * Downloads the objects in their order, a batch at a time, and collects their lines, or rows as lines, in one file.
  * @returns records of each object, as counted before any parsing
  */
 export async function collectLines(
-  s3: S3Client,
-  rawBucket: string,
+  deps: CollectDependencies,
+  spec: PipelineSpec,
   objects: readonly RawObject[],
   lineFile: string,
-  dir: string,
-  limits: RawLimits,
-  signal: AbortSignal,
-  onProgress: (objectsRead: number) => void,
 ): Promise<readonly number[]> {
-  const lines = await RawLineFile.create(lineFile, limits);
+  const lines = await RawLineFile.create(lineFile, deps.limits);
   const counts: number[] = [];
   try {
     for (const batch of batchesOf(objects)) {
-      const pathOf = (index: number) => join(dir, `raw-${index}`); // keys are data: no file is named by one
+      const pathOf = (index: number) => join(deps.dir, `raw-${index}`); // keys are data: no file is named by one
       await forEachParallel(batch, DOWNLOADS_AT_ONCE, ({ object, index }) =>
-        downloadObject(s3, { bucket: rawBucket, ...object }, pathOf(index), { signal }),
+        downloadObject(deps.s3, { bucket: deps.rawBucket, ...object }, pathOf(index), { signal: deps.signal }),
       );
       for (const { object, index } of batch) {
-        counts.push(
-          object.sizeBytes === 0
-            ? 0
-            : await lines.add(index, pathOf(index), await isGzip(object.key, pathOf(index)), signal),
-        );
+        counts.push(object.sizeBytes === 0 ? 0 : await addObject(deps, spec, lines, object, index, pathOf(index)));
         await rm(pathOf(index));
-        onProgress(counts.length);
+        deps.onProgress(counts.length);
       }
     }
   } finally {
     await lines.close();
   }
   return counts;
+}
+
+/** The formats differ in how records are read, and in nothing after that. */
+async function addObject(
+  { dir, memoryMb, limits, signal }: CollectDependencies,
+  spec: PipelineSpec,
+  lines: RawLineFile,
+  object: RawObject,
+  index: number,
+  path: string,
+): Promise<number> {
+  switch (spec.raw.format) {
+    case 'json-lines':
+      return lines.addLines(index, path, await isGzip(object.key, path), signal);
+    case 'parquet':
+      return lines.addRows(index, parquetRows(path, spec.record.fields, { memoryMb, limits, spillDir: join(dir, 'spill'), signal }), signal);
+    default:
+      return spec.raw.format satisfies never;
+  }
 }
 
 /** Fills the tables `object` and `record` from the line file. */

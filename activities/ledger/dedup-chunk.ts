@@ -66,16 +66,16 @@ async function dedupUncommitted(deps: ChunkDependencies, input: ChunkInput): Pro
   return withScratch(deps.workDir, Date.now(), async (dir) => {
     const lineFile = join(dir, 'lines');
     const onProgress = (objects: number) => deps.onStep(`read ${objects} of ${input.objects.length} objects`);
-    const readCounts = await collectLines(
-      deps.s3,
-      deps.buckets.raw,
-      input.objects,
-      lineFile,
+    const collect = {
+      s3: deps.s3,
+      rawBucket: deps.buckets.raw,
       dir,
       limits,
-      table.signal,
+      memoryMb: deps.duckdbMemoryMb,
+      signal: table.signal,
       onProgress,
-    );
+    };
+    const readCounts = await collectLines(collect, input.spec, input.objects, lineFile);
     const db = await ChunkDatabase.open({
       spillDir: join(dir, 'spill'),
       memoryMb: deps.duckdbMemoryMb,

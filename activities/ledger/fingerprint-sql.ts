@@ -34,7 +34,7 @@ function bytesSql(expression: string, type: FieldType): string {
     case 'bigint':
       return `(${expression}::bit::blob)`;
     case 'boolean':
-      return `((case when ${expression} then '\\x01' else '\\x00' end)::blob)`;
+      return `((case ${expression} when true then '\\x01' when false then '\\x00' end)::blob)`;
     case 'text':
       return `(octet_length(encode(${expression}))::bigint::bit::blob || encode(${expression}))`;
     default:

@@ -22,6 +22,15 @@ export interface Fault {
 }
 export type OnLine = (line: number, text: Buffer, fault: Fault | undefined) => void;
 
+/** Bytes that are no text in any encoding that is read here. */
+export const NOT_UTF8: Fault = { reason: 'bad_line', detail: 'not UTF-8' };
+
+/** The fault of a line of `sizeBytes`, if it is longer than is read. */
+export function tooLong(sizeBytes: number, { maxLineBytes }: RawLimits): Fault | undefined {
+  if (sizeBytes <= maxLineBytes) return undefined;
+  return { reason: 'bad_line', detail: `a line of ${sizeBytes} bytes, at most ${maxLineBytes} are read` };
+}
+
 /** Cuts blocks at line feeds; never holds more of a line than the limit. */
 export class LineSplitter {
   records = 0;
@@ -58,7 +67,8 @@ export class LineSplitter {
   }
 
   private keep(rest: Buffer): void {
-    if (rest.length <= this.limits.maxLineBytes) {
+    // A carriage return may be the line's end, cut from its line feed: it does not count.
+    if (rest.length - (rest.at(-1) === CR ? 1 : 0) <= this.limits.maxLineBytes) {
       // A copy: the block that it points into is the stream's.
       this.rest = Buffer.from(rest);
       return;
@@ -84,20 +94,13 @@ export class LineSplitter {
     if (dropped === 0 && text[0] !== OPENING_BRACE && isBlank(text)) return;
     this.records += 1;
     const sizeBytes = text.length + dropped;
-    if (sizeBytes > this.limits.maxLineBytes) {
-      this.onLine(this.line, text, {
-        reason: 'bad_line',
-        detail: `a line of ${sizeBytes} bytes, at most ${this.limits.maxLineBytes} are read`,
-      });
-    } else if (suspicious) {
-      this.takeSuspicious(text);
-    } else {
-      this.onLine(this.line, text, undefined);
-    }
+    const fault = tooLong(sizeBytes, this.limits);
+    if (fault === undefined && suspicious) this.takeSuspicious(text);
+    else this.onLine(this.line, text, fault);
   }
 
   private takeSuspicious(text: Buffer): void {
-    if (!isUtf8(text)) return this.onLine(this.line, text, { reason: 'bad_line', detail: 'not UTF-8' });
+    if (!isUtf8(text)) return this.onLine(this.line, text, NOT_UTF8);
     if (text.includes(FIELD_SEPARATOR) || text.includes(NUL)) {
       return this.onLine(this.line, text, { reason: 'bad_line', detail: 'a control character' });
     }

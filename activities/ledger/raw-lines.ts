@@ -2,7 +2,9 @@ import { createReadStream } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { type Fault, KEPT_RAW_BYTES, LineSplitter, type RawLimits } from './line-splitter';
+import { type Fault, KEPT_RAW_BYTES, LineSplitter, NOT_UTF8, type OnLine, type RawLimits, tooLong } from './line-splitter';
+import type { ParquetRow } from './parquet-rows';
+import { UnreadableObject, unreadableDetail } from './unreadable-object';
 
 const LF = 0x0a;
 const BLOCK_BYTES = 256 * 1024;
@@ -34,25 +36,58 @@ export class RawLineFile {
   }
 
   /**
-   * Adds one downloaded object. A gzip that is cut, corrupt or inflates without bounds gives one `unreadable_object` record in
-   * place of its lines, which may themselves be cut.
+   * Adds one downloaded object of JSON lines. A gzip that is cut, corrupt or inflates without bounds gives one `unreadable_object`
+   * record in place of its lines, which may themselves be cut.
    * @returns the number of records, a quarantined one included
    */
-  async add(ordinal: number, path: string, gzipped: boolean, signal: AbortSignal): Promise<number> {
-    await this.flush();
-    const start = this.position;
-    const splitter = new LineSplitter(this.limits, (line, text, fault) => this.append(ordinal, line, text, fault));
-    try {
+  async addLines(ordinal: number, path: string, gzipped: boolean, signal: AbortSignal): Promise<number> {
+    return this.addWhole(ordinal, signal, async (onLine) => {
+      const splitter = new LineSplitter(this.limits, onLine);
       let sizeBytes = 0;
       for await (const block of contentOf(path, gzipped, signal)) {
         sizeBytes += block.length;
-        if (gzipped && sizeBytes > this.limits.maxObjectBytes)
-          throw new Unreadable(`inflates beyond ${this.limits.maxObjectBytes} bytes`);
+        if (gzipped) this.refuseBomb(sizeBytes);
         splitter.push(block);
         await this.flush();
       }
       splitter.end();
       return splitter.records;
+    });
+  }
+
+  /**
+   * Adds one object's rows as the JSON lines that they stand for, numbered from 1: from here on they are judged as lines are.
+   * @returns as `addLines`; an `UnreadableObject` on the way gives the one record in place of all its rows
+   */
+  async addRows(ordinal: number, rows: AsyncIterable<Iterable<ParquetRow>>, signal: AbortSignal): Promise<number> {
+    return this.addWhole(ordinal, signal, async (onLine) => {
+      let [line, inflatedBytes] = [0, 0];
+      for await (const block of rows) {
+        for (const { text, sizeBytes, isUtf8 } of block) {
+          inflatedBytes += sizeBytes;
+          onLine(++line, Buffer.from(text), isUtf8 ? tooLong(sizeBytes, this.limits) : NOT_UTF8);
+          if (this.full.length > 0) await this.flush();
+        }
+        this.refuseBomb(inflatedBytes);
+        await this.flush();
+      }
+      return line;
+    });
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.flush();
+    } finally {
+      await this.file.close();
+    }
+  }
+
+  private async addWhole(ordinal: number, signal: AbortSignal, read: (onLine: OnLine) => Promise<number>): Promise<number> {
+    await this.flush();
+    const start = this.position;
+    try {
+      return await read((line, text, fault) => this.append(ordinal, line, text, fault));
     } catch (error) {
       signal.throwIfAborted();
       const detail = unreadableDetail(error);
@@ -63,12 +98,8 @@ export class RawLineFile {
     }
   }
 
-  async close(): Promise<void> {
-    try {
-      await this.flush();
-    } finally {
-      await this.file.close();
-    }
+  private refuseBomb(sizeBytes: number): void {
+    if (sizeBytes > this.limits.maxObjectBytes) throw new UnreadableObject(`inflates beyond ${this.limits.maxObjectBytes} bytes`);
   }
 
   private append(ordinal: number, line: number, text: Buffer, fault: Fault | undefined): void {
@@ -112,6 +143,14 @@ async function* contentOf(path: string, gzipped: boolean, signal: AbortSignal): 
   // Its errors reach the loop below through `inflated`; the callback only keeps them from being unhandled.
   pipeline(source, inflated, () => undefined);
   yield* inflated as AsyncIterable<Buffer>;
+  await expectPadding(path, inflated.bytesWritten, signal);
+}
+
+/** zlib takes a zero behind a member for padding and looks no further: records behind it would be lost in silence. */
+async function expectPadding(path: string, from: number, signal: AbortSignal): Promise<void> {
+  for await (const block of createReadStream(path, { start: from, highWaterMark: BLOCK_BYTES, signal }) as AsyncIterable<Buffer>) {
+    if (block.some((byte) => byte !== 0)) throw new UnreadableObject(`bytes other than zero behind the gzip, which ends at byte ${from}`);
+  }
 }
 
 /** The beginning of a faulty line as text that the line file can carry. */
@@ -122,13 +161,4 @@ function keptOf(text: Buffer): Buffer {
       .toString('utf8')
       .replace(/[\u0000-\u0008\u000a-\u001f]/g, '\ufffd'),
   );
-}
-
-class Unreadable extends Error {}
-
-/** zlib's own faults and ours; anything else is the machine's, and worth a retry. */
-function unreadableDetail(error: unknown): string | undefined {
-  if (error instanceof Unreadable) return error.message;
-  const { code, message } = error as NodeJS.ErrnoException;
-  return code !== undefined && /^Z_(DATA|BUF|STREAM|NEED_DICT)/.test(code) ? `${message} (${code})` : undefined;
 }

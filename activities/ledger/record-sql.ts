@@ -9,7 +9,7 @@ const DETAIL_CHARACTERS = 80;
 
 /** `object` has what SQL needs to know of each raw object; keys enter by the appender, never as SQL. */
 export const CREATE_OBJECT_TABLE =
-  'create table object (_object integer, raw_object varchar, raw_version varchar, from_ms bigint, to_ms bigint)';
+  'create table object (_object integer, raw_object varchar, raw_version varchar, _from_ms bigint, _to_ms bigint)';
 
 /**
  * Table `record`: a row for each line of the line file, typed, judged and fingerprinted in one pass. Columns that begin with an
@@ -54,8 +54,8 @@ with line as (
     when ${coordinates.map(isNull).join(' or ')} then 'null_coordinate'
     when ${longitude} is null or ${latitude} is null then 'bad_coordinate'
     when abs(${longitude}) > 180 or abs(${latitude}) > 90 then 'coordinate_out_of_range'
-    when _event_ms < object.from_ms then 'too_late'
-    when _event_ms >= object.to_ms then 'future'
+    when _event_ms < object._from_ms then 'too_late'
+    when _event_ms >= object._to_ms then 'future'
   end as _reason
   from typed join object using (_object)
 )

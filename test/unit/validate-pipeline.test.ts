@@ -62,3 +62,10 @@ test('a field that would hide a lineage column is refused (X5)', () => {
 
   expect(validatePipeline({ ...sound, record: { ...sound.record, fields } })).toEqual([expect.stringMatching(/lineage column/)]);
 });
+
+test('raw objects are JSON lines or Parquet, and nothing else', () => {
+  const withFormat = (format: string) => validatePipeline({ ...sound, raw: { ...sound.raw, format: format as 'parquet' } });
+
+  expect(withFormat('parquet')).toEqual([]);
+  expect(withFormat('csv')).toEqual(['raw.format: "csv" is none of json-lines, parquet']);
+});

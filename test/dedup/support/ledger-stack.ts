@@ -6,7 +6,7 @@ import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { CreateBucketCommand, PutBucketVersioningCommand, S3Client } from '@aws-sdk/client-s3';
 import type { BatchDependencies } from '../../../activities/batches';
 import type { LedgerDependencies } from '../../../activities/ledger';
-import { startLocalAws } from '../../support/local-aws';
+import { type LocalAws, startLocalAws } from '../../support/local-aws';
 
 const MEMORY_MB = 512;
 
@@ -18,6 +18,8 @@ export interface LedgerStack {
   readonly deps: Deps;
   readonly s3: S3Client;
   readonly dynamodb: DynamoDBClient;
+  /** For clients of another process. */
+  readonly clientConfig: LocalAws['clientConfig'];
   /** Another set of empty buckets and tables on the same emulator. */
   fresh(): Promise<Deps>;
   stop(): Promise<void>;
@@ -60,6 +62,7 @@ export async function startLedgerStack(): Promise<LedgerStack> {
     deps: await fresh(),
     s3,
     dynamodb,
+    clientConfig: aws.clientConfig,
     fresh,
     async stop() {
       s3.destroy();

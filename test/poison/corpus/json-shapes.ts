@@ -1,0 +1,78 @@
+import { allBadLines, allStored, line, object, type PoisonEntry, sound, fill } from './entry';
+
+const LINES: readonly PoisonEntry[] = [
+  line('words', 'not json', 'bad_line'),
+  line('an array of one record', '[{"timestamp":$t,"longitude":$x,"latitude":$y}]', 'bad_line'),
+  line('an array of values', '[$t,$x,$y]', 'bad_line'),
+  line('a bare number', '$t', 'bad_line'),
+  line('a bare text', '"timestamp"', 'bad_line'),
+  line('a bare null', 'null', 'bad_line'),
+  line('a bare true', 'true', 'bad_line'),
+  line('JSON inside a JSON text', '"{\\"timestamp\\":$t,\\"longitude\\":$x,\\"latitude\\":$y}"', 'bad_line'),
+  line('an empty object', '{}', 'bad_timestamp'),
+  line('an opening brace only', '{', 'bad_line'),
+  line('a closing brace only', '}', 'bad_line'),
+  line('an object that is not closed', '{"timestamp":$t,"longitude":$x,"latitude":$y', 'bad_line'),
+  line('an object that is closed twice', '{"timestamp":$t,"longitude":$x,"latitude":$y}}', 'bad_line'),
+  line('an object that ends in the middle of a text', '{"timestamp":$t,"longitude":$x,"latitude":$y,"icao24":"ab', 'bad_line'),
+  line('an object that ends in the middle of a number', '{"timestamp":$t,"longitude":$x,"latitude":47.', 'bad_line'),
+  line('an object that ends after a colon', '{"timestamp":$t,"longitude":$x,"latitude":', 'bad_line'),
+  line('the second half of an object', ':$t,"longitude":$x,"latitude":$y}', 'bad_line'),
+  line('two objects side by side', '{"timestamp":$t,"longitude":$x,"latitude":$y}{"timestamp":$t,"longitude":$x,"latitude":$y}', 'bad_line'),
+  line('two objects with a comma', '{"timestamp":$t,"longitude":$x,"latitude":$y},{"timestamp":$t,"longitude":$x,"latitude":$y}', 'bad_line'),
+  line('a comma after the object', '{"timestamp":$t,"longitude":$x,"latitude":$y},', 'bad_line'),
+  line('a semicolon after the object', '{"timestamp":$t,"longitude":$x,"latitude":$y};', 'bad_line'),
+  // Declared: DuckDB's reader admits it (createRecordTable).
+  line('a trailing comma inside', '{"timestamp":$t,"longitude":$x,"latitude":$y,}', 'stored'),
+  line('a leading comma inside', '{,"timestamp":$t,"longitude":$x,"latitude":$y}', 'bad_line'),
+  line('two commas', '{"timestamp":$t,,"longitude":$x,"latitude":$y}', 'bad_line'),
+  line('no comma between members', '{"timestamp":$t "longitude":$x "latitude":$y}', 'bad_line'),
+  line('no colon', '{"timestamp" $t,"longitude":$x,"latitude":$y}', 'bad_line'),
+  line('an equals sign for the colon', '{"timestamp"=$t,"longitude"=$x,"latitude"=$y}', 'bad_line'),
+  line('a member without a value', '{"timestamp":,"longitude":$x,"latitude":$y}', 'bad_line'),
+  line('a member without a name', '{:$t,"longitude":$x,"latitude":$y}', 'bad_line'),
+  line('single quotes', "{'timestamp':$t,'longitude':$x,'latitude':$y}", 'bad_line'),
+  line('names without quotes', '{timestamp:$t,longitude:$x,latitude:$y}', 'bad_line'),
+  line('typographic quotes', '{“timestamp”:$t,“longitude”:$x,“latitude”:$y}', 'bad_line'),
+  line('a comment in slashes', '{"timestamp":$t,/* here */"longitude":$x,"latitude":$y}', 'bad_line'),
+  line('a comment to the end of the line', '{"timestamp":$t,"longitude":$x,"latitude":$y} // ok', 'bad_line'),
+  line('a hash comment', '# {"timestamp":$t,"longitude":$x,"latitude":$y}', 'bad_line'),
+  line('a number for a name', '{1:$t,"longitude":$x,"latitude":$y}', 'bad_line'),
+  line('Python\'s None and True', '{"timestamp":$t,"longitude":$x,"latitude":$y,"icao24":None,"flag":True}', 'bad_line'),
+  line('JavaScript\'s undefined', '{"timestamp":$t,"longitude":$x,"latitude":$y,"icao24":undefined}', 'bad_line'),
+  line('a call of JSONP', 'callback({"timestamp":$t,"longitude":$x,"latitude":$y})', 'bad_line'),
+  line('the prefix against JSON hijacking', ')]}\',{"timestamp":$t,"longitude":$x,"latitude":$y}', 'bad_line'),
+  line('a server-sent event', 'data: {"timestamp":$t,"longitude":$x,"latitude":$y}', 'bad_line'),
+  line('a log line around the object', '2018-08-01 INFO {"timestamp":$t,"longitude":$x,"latitude":$y}', 'bad_line'),
+  line('a header of CSV', 'timestamp,longitude,latitude', 'bad_line'),
+  line('a row of CSV', '$t,$x,$y', 'bad_line'),
+  line('a line of XML', '<position timestamp="$t" longitude="$x" latitude="$y"/>', 'bad_line'),
+  line('YAML in flow style', '{timestamp: $t, longitude: $x, latitude: $y}', 'bad_line'),
+  line('Base64 of the object', Buffer.from(Buffer.from(sound()).toString('base64')), 'bad_line'),
+  line('percent-encoding of the object', Buffer.from(encodeURIComponent(sound())), 'bad_line'),
+  line('hexadecimal of the object', Buffer.from(Buffer.from(sound()).toString('hex')), 'bad_line'),
+  line('an unknown escape', '{"timestamp":$t,"longitude":$x,"latitude":$y,"icao24":"\\x41"}', 'bad_line'),
+  line('half an escape', '{"timestamp":$t,"longitude":$x,"latitude":$y,"icao24":"\\u00"}', 'bad_line'),
+  line('an escaped closing quote', '{"timestamp":$t,"longitude":$x,"latitude":$y,"icao24":"abc\\"}', 'bad_line'),
+  line('every legal escape', '{"timestamp":$t,"longitude":$x,"latitude":$y,"icao24":"\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041"}', 'stored', { device_id: '"\\/\b\f\n\r\tA' }),
+  line('white space wherever it may be', '{ \t"timestamp"\t:  $t ,\t"longitude" : $x , "latitude" : $y }  ', 'stored'),
+  line('white space before the brace', '  \t {"timestamp":$t,"longitude":$x,"latitude":$y}', 'stored'),
+  line('a no-break space before the brace', '\u00a0{"timestamp":$t,"longitude":$x,"latitude":$y}', 'bad_line'),
+  line('a vertical tab between members', '{"timestamp":$t,\v"longitude":$x,"latitude":$y}', 'bad_line'),
+  line('a form feed between members', '{"timestamp":$t,\f"longitude":$x,"latitude":$y}', 'bad_line'),
+];
+
+const PRETTY = JSON.stringify(JSON.parse(sound()) as unknown, null, 2);
+const HTML = Buffer.from('<html>\n<head><title>503</title></head>\n<body>Service Unavailable</body>\n</html>\n');
+const ARRAY_LINES = Buffer.from(`[\n${sound()},\n${sound()}\n]\n`);
+
+/** What is no JSON object a line, and what only looks odd. */
+export const jsonShapes: readonly PoisonEntry[] = [
+  ...LINES,
+  object('one object over several lines', PRETTY, allBadLines(Buffer.from(PRETTY))),
+  object('an error page of HTML', HTML, allBadLines(HTML)),
+  // Its last element has no comma after it: that line is an object like any other.
+  object('a JSON array over several lines', ARRAY_LINES, { read: 4, stored: 1, quarantined: { bad_line: 3 }, lines: [1, 2, 4] }),
+  object('lines in pairs of name and object', fill('{"index":{}}\n{"timestamp":$t,"longitude":$x,"latitude":$y}\n'), { read: 2, stored: 1, quarantined: { bad_timestamp: 1 }, lines: [1] }),
+  object('an object without a line feed at its end', sound(), allStored(1)),
+];
