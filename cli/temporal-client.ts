@@ -8,7 +8,7 @@ const CONNECT_TIMEOUT = '10 seconds';
  * @throws Error that names the address and the next step when no server answers
  */
 export async function withTemporal<T>(use: (client: Client) => Promise<T>): Promise<T> {
-  const { address, connectionOptions, namespace, encryption } = readTemporalSettings(process.env);
+  const { address, connectionOptions, namespace, dataConverter } = readTemporalSettings(process.env);
   let connection: Connection;
   try {
     connection = await Connection.connect({ ...connectionOptions, connectTimeout: CONNECT_TIMEOUT });
@@ -19,7 +19,7 @@ export async function withTemporal<T>(use: (client: Client) => Promise<T>): Prom
     );
   }
   try {
-    return await use(new Client({ connection, namespace, ...encryption }));
+    return await use(new Client({ connection, namespace, dataConverter }));
   } finally {
     await connection.close();
   }

@@ -4,13 +4,13 @@ import { createPayloadCodec } from './payload-codec';
 import type { PayloadKeys } from './payload-keys';
 
 /** For the workflow bundle too: a workflow's own failures are converted inside it. */
-export const FAILURE_CONVERTER_PATH = join(__dirname, 'failure-converter.ts');
+const FAILURE_CONVERTER_PATH = join(__dirname, 'failure-converter.ts');
 
 /**
  * What `Worker.create`, `Client` and `Worker.runReplayHistories` take as `dataConverter`, so that payloads and failures are encrypted
- * on their way out and decrypted on their way in. Nothing without keys: then Temporal keeps them in clear.
+ * on their way out and decrypted on their way in. Without keys Temporal keeps them in clear.
  */
-export function encryptionOptions(keys: PayloadKeys | undefined, namespace: string): { readonly dataConverter?: DataConverter } {
-  if (keys === undefined) return {};
-  return { dataConverter: { payloadCodecs: [createPayloadCodec(keys, namespace)], failureConverterPath: FAILURE_CONVERTER_PATH } };
+export function encryptingDataConverter(keys: PayloadKeys | undefined, namespace: string): DataConverter {
+  const payloadCodecs = [createPayloadCodec(keys, namespace)];
+  return keys === undefined ? { payloadCodecs } : { payloadCodecs, failureConverterPath: FAILURE_CONVERTER_PATH };
 }

@@ -21,6 +21,6 @@ export function readOwnerOnly(path: string, what: string): string {
 }
 
 function reasonOf(error: unknown): string {
-  if (error instanceof Error && 'code' in error) return `cannot be read (${String(error.code)})`;
-  return error instanceof Error ? error.message : String(error);
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === undefined ? message : `cannot be read (${code})`;
 }

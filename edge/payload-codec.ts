@@ -25,21 +25,22 @@ export class PayloadRefused extends Error {
  *
  * `data` is initialisation vector (12 bytes), tag (16 bytes), ciphertext. Vectors are random: replace a key long before it has
  * encrypted 2^32 payloads.
+ * @param keys - undefined: nothing is encrypted, and what is encrypted is refused by name instead of misread
  * @param namespace - of the client, the worker or the request; all payloads of one belong to the same
  */
-export function createPayloadCodec({ active, keys }: PayloadKeys, namespace: string): PayloadCodec {
+export function createPayloadCodec(keys: PayloadKeys | undefined, namespace: string): PayloadCodec {
   const keyOf = (id: string): Uint8Array => {
-    const key = keys.get(id);
+    const key = keys?.keys.get(id);
     if (key === undefined) {
       throw new PayloadRefused(
-        `A payload was encrypted with key "${id}", which is not among the configured keys (${[...keys.keys()].join(', ')}): ` +
+        `A payload was encrypted with key "${id}", which is not among the configured keys (${[...(keys?.keys.keys() ?? [])].join(', ') || 'none'}): ` +
           'add it to MERIDIAN_PAYLOAD_KEYS; a key may be removed only after the last history that it encrypted is gone',
       );
     }
     return key;
   };
   return {
-    encode: async (payloads) => payloads.map((payload) => encrypted(payload, active, keyOf(active), namespace)),
+    encode: async (payloads) => (keys === undefined ? payloads : payloads.map((payload) => encrypted(payload, keys.active, keyOf(keys.active), namespace))),
     decode: async (payloads) =>
       payloads.map((payload) => {
         if (text(payload.metadata?.['encoding']) !== ENCODING) return payload;

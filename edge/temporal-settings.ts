@@ -1,7 +1,7 @@
-import { type DataConverter } from '@temporalio/common';
+import type { DataConverter } from '@temporalio/common';
 import { splitProtoHostPort } from '@temporalio/common/lib/internal-non-workflow/parse-host-uri';
 import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig';
-import { encryptionOptions } from './data-converter';
+import { encryptingDataConverter } from './data-converter';
 import { isLoopback } from './loopback';
 import { readPayloadKeys } from './payload-keys';
 
@@ -11,8 +11,8 @@ export interface TemporalSettings {
   readonly address: string;
   readonly namespace: string;
   readonly connectionOptions: ClientConnectConfig['connectionOptions'];
-  /** Spread into the options of a worker or a client; empty without payload keys. */
-  readonly encryption: { readonly dataConverter?: DataConverter };
+  /** Encrypts and decrypts by the payload keys, where there are any. */
+  readonly dataConverter: DataConverter;
 }
 
 const ALLOW_PLAINTEXT = 'MERIDIAN_ALLOW_PLAINTEXT_TEMPORAL';
@@ -34,5 +34,5 @@ export function readTemporalSettings(env: NodeJS.ProcessEnv): TemporalSettings {
         `or the TEMPORAL_TLS_… certificates). Where something else protects that connection, such as a service mesh, say so: ${ALLOW_PLAINTEXT}=1`,
     );
   }
-  return { address, namespace, connectionOptions, encryption: encryptionOptions(readPayloadKeys(env), namespace) };
+  return { address, namespace, connectionOptions, dataConverter: encryptingDataConverter(readPayloadKeys(env), namespace) };
 }

@@ -25,6 +25,6 @@ function rootCertificate(path: string | undefined): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new Error(`PGSSLROOTCERT: ${path} cannot be read (${error instanceof Error && 'code' in error ? String(error.code) : String(error)})`);
+    throw new Error(`PGSSLROOTCERT: ${path} cannot be read (${String((error as NodeJS.ErrnoException).code)})`);
   }
 }

@@ -21,7 +21,7 @@ export async function runWorker(config: WorkerConfig, onReady: (taskQueue: strin
     Runtime.install({ telemetryOptions: { metrics: { prometheus: { bindAddress: config.metricsAddress } } } });
   }
   await mkdir(config.workDir, { recursive: true });
-  const { address, connectionOptions, namespace, encryption } = readTemporalSettings(process.env);
+  const { address, connectionOptions, namespace, dataConverter } = readTemporalSettings(process.env);
   const connection = await NativeConnection.connect(connectionOptions).catch((error: unknown) => {
     throw new Error(
       `No Temporal server answers at ${address}: start the local stack (\`npx meridian up\`), or ` +
@@ -29,14 +29,14 @@ export async function runWorker(config: WorkerConfig, onReady: (taskQueue: strin
     );
   });
   await requireSearchAttributes(connection.operatorService, namespace);
-  const dependencies = createDependencies(config, { connection, namespace, ...encryption });
+  const dependencies = createDependencies(config, { connection, namespace, dataConverter });
   try {
     const worker = await Worker.create({
       connection,
       namespace,
       taskQueue: config.taskQueue,
-      workflowBundle: await workflowBundle(join(config.workDir, 'bundles'), encryption.dataConverter),
-      ...encryption,
+      workflowBundle: await workflowBundle(join(config.workDir, 'bundles'), dataConverter),
+      dataConverter,
       activities: dependencies.activities,
       interceptors: { activity: [() => ({ inbound: new FailureInterceptor() })] },
       shutdownGraceTime: SHUTDOWN_GRACE,
