@@ -3,7 +3,7 @@ const only = (from, allowed, extra = {}) => ({
   name: `${from.replaceAll('/', '-')}-imports`,
   severity: 'error',
   from: { path: `^${from}/` },
-  to: { path: '^(domain|pipelines|workflows|activities|sql|worker|cli|infra|test|bench)/', pathNot: `^(${[from, ...allowed].join('|')})/`, ...extra },
+  to: { path: '^(domain|pipelines|workflows|activities|sql|edge|worker|cli|infra|test|bench)/', pathNot: `^(${[from, ...allowed].join('|')})/`, ...extra },
 });
 
 module.exports = {
@@ -12,10 +12,11 @@ module.exports = {
     only('domain', []),
     only('pipelines', ['domain']),
     only('workflows', ['domain']),
-    only('sql', ['domain']),
+    only('sql', ['domain', 'edge']),
+    only('edge', []),
     only('activities', ['domain', 'pipelines', 'sql']),
-    only('worker', ['domain', 'pipelines', 'activities', 'sql']),
-    only('cli', ['domain', 'pipelines', 'sql', 'infra/local', 'worker']),
+    only('worker', ['domain', 'pipelines', 'activities', 'sql', 'edge']),
+    only('cli', ['domain', 'pipelines', 'sql', 'infra/local', 'worker', 'edge']),
     only('infra/aws', ['domain', 'pipelines']),
     only('infra/local', ['domain']),
     {
@@ -23,6 +24,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^workflows/' },
       to: { reachable: true, path: '^node_modules/(@aws-sdk|pg|kysely|@duckdb)/' },
+    },
+    {
+      name: 'sql-reaches-no-temporal',
+      severity: 'error',
+      from: { path: '^sql/' },
+      to: { reachable: true, path: '^node_modules/@temporalio/' },
     },
   ],
   options: {

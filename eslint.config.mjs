@@ -48,5 +48,10 @@ export default tseslint.config(
     [{ group: ['@temporalio/{workflow,client,worker,testing}', '../workflows*', '../worker*', '../cli*', '../infra*'] }],
     'activities are I/O: domain, pipelines, sql, AWS SDK',
   ),
+  fence(
+    ['edge/**'],
+    [{ group: ['@aws-sdk/*', 'pg', 'pg-*', 'kysely', '@duckdb/*', '@temporalio/{workflow,client,worker,activity,testing}', '../*'] }],
+    'edge guards what leaves the process: it knows bytes, addresses and keys, none of our own words',
+  ),
   fence(['infra/aws/**'], [{ group: ['**/activities/**', '**/sql/**', '**/worker/**', '**/cli/**', '@temporalio/*'] }], 'infra/aws synthesises from domain and pipelines'),
 );

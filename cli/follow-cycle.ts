@@ -1,6 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
-import { type Client, type WorkflowHandle, WorkflowFailedError } from '@temporalio/client';
+import { type Client, WorkflowFailedError } from '@temporalio/client';
 import type { CycleProgress, CycleReport, StageProgress } from '../domain/progress';
+import { PayloadRefused } from '../edge/payload-codec';
+import { pendingActivities } from './pending-activities';
 
 /** Where a followed cycle says what it does. */
 export interface CycleWatcher {
@@ -39,11 +41,12 @@ export async function followCycle(client: Client, workflowId: string, watcher: C
     const progress = await handle.query<CycleProgress>('progress').catch(() => undefined);
     if (progress !== undefined) show(progress.stages);
     if (ended === undefined) {
-      await showActivities(handle, watcher, progress, retried);
+      await showActivities(client, workflowId, watcher, progress, retried);
     } else if ('report' in ended) {
       show(ended.report.stages);
       return ended.report;
     } else {
+      if (ended.error instanceof PayloadRefused) throw ended.error; // it ended; how, is not for us to read
       throw new Error(`The cycle ${workflowId} did not end well: ${failureOf(ended.error)}`);
     }
   }
@@ -51,25 +54,20 @@ export async function followCycle(client: Client, workflowId: string, watcher: C
 
 /** What the pending activities heartbeat, and why the last attempt of one failed: without it a retried fault looks like a hang. */
 async function showActivities(
-  handle: WorkflowHandle,
+  client: Client,
+  workflowId: string,
   watcher: CycleWatcher,
   progress: CycleProgress | undefined,
   retried: Map<string, number>,
 ): Promise<void> {
   const running = progress?.stages.find((row) => row.state === 'running')?.stage ?? 'conclude';
-  const description = await handle.describe().catch(() => undefined);
-  for (const activity of description?.raw.pendingActivities ?? []) {
-    const attempt = activity.attempt ?? 1;
-    const id = activity.activityId ?? '';
-    if (attempt > 1 && activity.lastFailure?.message && (retried.get(id) ?? 1) < attempt) {
+  for (const { id, type, attempt, lastFailure, heartbeat } of await pendingActivities(client, workflowId).catch(() => [])) {
+    if (attempt > 1 && lastFailure !== undefined && (retried.get(id) ?? 1) < attempt) {
       retried.set(id, attempt);
-      watcher.retry(running, activity.activityType?.name ?? id, attempt, activity.lastFailure.message);
+      watcher.retry(running, type, attempt, lastFailure);
     }
-    const [payload] = activity.heartbeatDetails?.payloads ?? [];
-    if (payload?.data === undefined || payload.data === null) continue;
-    const beat = JSON.parse(Buffer.from(payload.data).toString('utf8')) as { done?: number; total?: number; unit?: string };
-    if (typeof beat.done === 'number' && typeof beat.total === 'number') {
-      watcher.advance(running, beat.done, beat.total, beat.unit ?? '');
+    if (typeof heartbeat?.done === 'number' && typeof heartbeat.total === 'number') {
+      watcher.advance(running, heartbeat.done, heartbeat.total, heartbeat.unit ?? '');
     }
   }
 }

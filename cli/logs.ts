@@ -1,6 +1,7 @@
 import { gunzipSync } from 'node:zlib';
 import { GetObjectCommand, NoSuchKey, S3Client } from '@aws-sdk/client-s3';
 import { Command } from 'commander';
+import { withTransportCheck } from '../edge/aws-endpoints';
 import { openDatabase } from '../sql/database';
 import { listCycles } from '../sql/queries/cycles';
 import { listJobs } from '../sql/queries/jobs';
@@ -33,7 +34,7 @@ export function logsCommand(): Command {
       const { workflowId, intervalEnd } = requestedCycle(pipeline, end);
       const jobRunId = await jobRunOf(pipeline, intervalEnd, options.generation);
       if (jobRunId === undefined) throw new Error(`The cycle ${workflowId} has submitted no Spark job: \`meridian cycles show ${pipeline} ${intervalEnd}\` says how far it came`);
-      const s3 = new S3Client({});
+      const s3 = withTransportCheck(new S3Client({}));
       const [stdout, stderr] = [await readLog(s3, jobRunId, 'stdout'), await readLog(s3, jobRunId, 'stderr')];
       const tail = ({ uri, text }: JobLog) =>
         `== ${uri}\n${text === undefined ? '(not delivered yet: EMR writes it while the job runs and when it ends)' : text.split('\n').slice(-Number(options.lines)).join('\n')}`;

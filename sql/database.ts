@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect, type PostgresPoolClient } from 'kysely';
 import { Pool, type ClientBase, type PoolConfig, types } from 'pg';
+import { databaseTls } from './database-tls';
 import type { Database } from './schema';
 
 const INT8_OID = 20;
@@ -13,7 +14,9 @@ export interface OpenDatabase {
 
 /**
  * Opens a pool by `config`, else by the PG* environment variables. int8 is read as a number: counts, versions and epochs
- * stay far below 2^53, and a value beyond it throws instead of being rounded.
+ * stay far below 2^53, and a value beyond it throws instead of being rounded. A host that is not loopback must prove by its
+ * certificate that it is that host.
+ * @throws Error for a connection string or a root certificate that cannot be read
  */
 export function openDatabase(config: PoolConfig = {}): OpenDatabase {
   const pool = new Pool({
@@ -22,6 +25,7 @@ export function openDatabase(config: PoolConfig = {}): OpenDatabase {
     connectionTimeoutMillis: 10_000, // a database that is down is an error to retry, not a wait
     keepAlive: true,
     ...config,
+    ...databaseTls(config, process.env),
     types: {
       getTypeParser: ((oid: number, format?: 'text' | 'binary'): unknown =>
         oid === INT8_OID && format !== 'binary' ? parseInt8 : types.getTypeParser(oid, format)) as typeof types.getTypeParser,

@@ -1,15 +1,19 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { DataConverter } from '@temporalio/common';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 
 const ROOT = join(__dirname, '..');
 /** All that workflows may import at run time: the fences see to it. */
 const SOURCES = ['workflows', 'domain'];
 
-/** The workflow bundle, built once for each state of its sources and kept in `cacheDir`. */
-export async function workflowBundle(cacheDir: string): Promise<{ codePath: string }> {
-  const codePath = join(cacheDir, `workflows-${await sourcesHash()}.js`);
+/**
+ * The workflow bundle, built once for each state of its sources and kept in `cacheDir`.
+ * @param dataConverter - the worker's own: a workflow's failures are converted inside the bundle
+ */
+export async function workflowBundle(cacheDir: string, { failureConverterPath }: DataConverter = {}): Promise<{ codePath: string }> {
+  const codePath = join(cacheDir, `workflows-${await sourcesHash(failureConverterPath)}.js`);
   try {
     await readFile(codePath, { flag: 'r' });
     return { codePath };
@@ -17,6 +21,7 @@ export async function workflowBundle(cacheDir: string): Promise<{ codePath: stri
     const { code } = await bundleWorkflowCode({
       workflowsPath: join(ROOT, 'workflows', 'index.ts'),
       logger: new DefaultLogger('WARN'),
+      ...(failureConverterPath === undefined ? {} : { failureConverterPath }),
     });
     await mkdir(cacheDir, { recursive: true });
     // Two workers may build at once: a reader never sees half a file.
@@ -27,8 +32,9 @@ export async function workflowBundle(cacheDir: string): Promise<{ codePath: stri
   }
 }
 
-async function sourcesHash(): Promise<string> {
+async function sourcesHash(failureConverterPath: string | undefined): Promise<string> {
   const hash = createHash('sha256').update(await readFile(join(ROOT, 'package-lock.json')));
+  if (failureConverterPath !== undefined) hash.update(await readFile(failureConverterPath));
   for (const folder of SOURCES) {
     for (const name of (await readdir(join(ROOT, folder))).sort()) {
       if (name.endsWith('.ts')) hash.update(name).update(await readFile(join(ROOT, folder, name)));

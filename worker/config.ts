@@ -1,3 +1,5 @@
+import { transportFaults } from '../edge/aws-endpoints';
+
 /** Everything the worker reads from its environment, read once. Temporal's own settings come through its environment configuration. */
 export interface WorkerConfig {
   readonly taskQueue: string;
@@ -71,6 +73,7 @@ export function readWorkerConfig(env: Readonly<Record<string, string | undefined
   if (metrics !== undefined && !/^[^\s:]+:\d+$/.test(metrics)) {
     faults.push(`MERIDIAN_METRICS_ADDRESS: expected host:port, found "${metrics}"`);
   }
+  faults.push(...transportFaults(env));
   if (faults.length > 0) {
     throw new Error(
       `The worker's environment has ${faults.length} fault(s): ${faults.join('; ')}. \`npx meridian up\` writes a complete one for the local stack.`,

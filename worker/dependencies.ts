@@ -5,6 +5,7 @@ import { GlueClient } from '@aws-sdk/client-glue';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { Client, WorkflowNotFoundError, type ConnectionLike } from '@temporalio/client';
+import type { DataConverter } from '@temporalio/common';
 import type { Activities } from '../activities';
 import { createBatchActivities } from '../activities/batches';
 import { createCycleActivities } from '../activities/cycles';
@@ -17,6 +18,7 @@ import { createPublicationActivities } from '../activities/publication';
 import { createSparkActivities } from '../activities/spark';
 import { createTransformDocumentActivities } from '../activities/transform-documents';
 import type { PipelineSpec } from '../domain/pipeline-spec';
+import { withTransportCheck } from '../edge/aws-endpoints';
 import { pipelines as declaredPipelines } from '../pipelines';
 import { openDatabase } from '../sql/database';
 import { claimNotification, confirmNotification } from '../sql/queries/notifications';
@@ -25,6 +27,7 @@ import type { WorkerConfig } from './config';
 export interface TemporalAccess {
   readonly connection: ConnectionLike;
   readonly namespace: string;
+  readonly dataConverter?: DataConverter;
 }
 
 const AWS_ATTEMPTS = 4;
@@ -39,12 +42,12 @@ export function createDependencies(
   // and unless told to throw the SDK only warns of a request that is over time.
   const limits = { connectionTimeout: 5_000, requestTimeout: config.awsTimeoutSeconds * 1_000, throwOnRequestTimeout: true };
   const aws = { region: config.region, maxAttempts: AWS_ATTEMPTS, requestHandler: limits };
-  const s3 = new S3Client(aws);
-  const dynamodb = new DynamoDBClient(aws);
-  const emr = new EMRServerlessClient(aws);
-  const glue = new GlueClient(aws);
-  const sns = new SNSClient(aws);
-  const cloudwatch = new CloudWatchClient(aws);
+  const s3 = withTransportCheck(new S3Client(aws));
+  const dynamodb = withTransportCheck(new DynamoDBClient(aws));
+  const emr = withTransportCheck(new EMRServerlessClient(aws));
+  const glue = withTransportCheck(new GlueClient(aws));
+  const sns = withTransportCheck(new SNSClient(aws));
+  const cloudwatch = withTransportCheck(new CloudWatchClient(aws));
   const database = openDatabase();
   const client = new Client(temporal);
   const { buckets } = config;

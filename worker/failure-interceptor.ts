@@ -2,7 +2,7 @@ import { type ActivityExecuteInput, type ActivityInboundCallsInterceptor, type N
 import { ApplicationFailure, CancelledFailure, TemporalFailure } from '@temporalio/common';
 import { FailureType } from '../domain/failure-type';
 
-/** AWS error names that no retry mends: a person must. @see each service's API reference, "Common errors" */
+/** Names of AWS errors, and of our own refusal of a plain http endpoint, that no retry mends: a person must. @see each service's API reference, "Common errors" */
 const MISCONFIGURED = new Set([
   'AccessDenied',
   'AccessDeniedException',
@@ -16,6 +16,7 @@ const MISCONFIGURED = new Set([
   'NotAuthorized',
   'ResourceNotFoundException',
   'SignatureDoesNotMatch',
+  'TransportRefused',
   'UnrecognizedClientException',
 ]);
 /** The request itself is wrong, and will be wrong again. */

@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { PipelineSpec } from '../domain/pipeline-spec';
+import { readTemporalSettings } from '../edge/temporal-settings';
 import { workflowBundle } from './bundle';
 import type { WorkerConfig } from './config';
 import { createDependencies } from './dependencies';
@@ -15,7 +15,7 @@ const SHUTDOWN_GRACE = '20 seconds';
 
 /**
  * Runs a worker until SIGINT or SIGTERM. Temporal's address, namespace, TLS and key come from its environment configuration
- * (`TEMPORAL_ADDRESS`, `TEMPORAL_API_KEY`, `temporal.toml`), so Temporal Cloud needs no code.
+ * (`TEMPORAL_ADDRESS`, `TEMPORAL_API_KEY`, `temporal.toml`), so Temporal Cloud needs no code; payload keys from `MERIDIAN_PAYLOAD_KEYS`.
  * @param onReady - called once the worker polls
  * @param pipelines - what it may run; those of `pipelines/` unless said
  */
@@ -28,21 +28,22 @@ export async function runWorker(
     Runtime.install({ telemetryOptions: { metrics: { prometheus: { bindAddress: config.metricsAddress } } } });
   }
   await mkdir(config.workDir, { recursive: true });
-  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
+  const { address, connectionOptions, namespace, dataConverter } = readTemporalSettings(process.env);
   const connection = await NativeConnection.connect(connectionOptions).catch((error: unknown) => {
     throw new Error(
-      `No Temporal server answers at ${connectionOptions.address ?? 'localhost:7233'}: start the local stack (\`npx meridian up\`), or ` +
+      `No Temporal server answers at ${address}: start the local stack (\`npx meridian up\`), or ` +
         `set TEMPORAL_ADDRESS (${error instanceof Error ? error.message : String(error)})`,
     );
   });
   await requireSearchAttributes(connection.operatorService, namespace);
-  const dependencies = createDependencies(config, { connection, namespace }, pipelines);
+  const dependencies = createDependencies(config, { connection, namespace, dataConverter }, pipelines);
   try {
     const worker = await Worker.create({
       connection,
       namespace,
       taskQueue: config.taskQueue,
-      workflowBundle: await workflowBundle(join(config.workDir, 'bundles')),
+      workflowBundle: await workflowBundle(join(config.workDir, 'bundles'), dataConverter),
+      dataConverter,
       activities: dependencies.activities,
       interceptors: { activity: [() => ({ inbound: new FailureInterceptor() }), (context) => ({ inbound: new ShortStepHeartbeat(context) })] },
       shutdownGraceTime: SHUTDOWN_GRACE,

@@ -23,6 +23,13 @@ test('every missing and malformed variable is reported at once', () => {
   );
 });
 
+test('an endpoint or a setting by which secrets could be overheard stands among the faults', () => {
+  expect(() => readWorkerConfig({ ...complete, AWS_ENDPOINT_URL: 'http://aws.example', NODE_TLS_REJECT_UNAUTHORIZED: '0' })).toThrow(
+    /2 fault\(s\): AWS_ENDPOINT_URL: http:\/\/aws.example is not encrypted.*; NODE_TLS_REJECT_UNAUTHORIZED=0/,
+  );
+  expect(() => readWorkerConfig({ ...complete, AWS_ENDPOINT_URL: 'http://127.0.0.1:4566' })).not.toThrow();
+});
+
 test('nobody can change it while the worker runs', () => {
   expect(Object.isFrozen(readWorkerConfig(complete))).toBe(true);
 });
