@@ -18,11 +18,8 @@ interface Until {
 
 /** A call is under way when its night is terminated; it arrives once the next night, which took over, is at `point`. */
 export function lateAfterTermination(point: PointName): Fault {
-  const loss = async ({ night, overtake }: Scene) => {
-    await (await night).terminate('by the fault harness');
-    await overtake();
-  };
-  return lateCall('terminate', loss, { point, moment: 'before' }, ['terminated']);
+  const loss = async ({ night }: Scene) => void (await (await night).terminate('by the fault harness'));
+  return lateCall('terminate', loss, { point, moment: 'before' }, ['terminated'], (scene) => scene.overtake());
 }
 
 /** A call of a killed worker arrives once another worker has made one of its kind. */
@@ -42,7 +39,14 @@ export function lateAfterCancel(point: PointName): Fault {
   return lateCall('cancel, attempt timed out', loss, { point, moment: 'before' }, ['cancelled', 'failed']);
 }
 
-function lateCall(id: string, loss: (scene: Scene) => Promise<void>, until: Until, outcomes: readonly NightOutcome[]): Fault {
+/** @param next - what brings those on who are waited for, where they do not come by themselves */
+function lateCall(
+  id: string,
+  loss: (scene: Scene) => Promise<void>,
+  until: Until,
+  outcomes: readonly NightOutcome[],
+  next: (scene: Scene) => Promise<void> = () => Promise.resolve(),
+): Fault {
   return {
     id: `${id}; its call arrives at "${POINTS[until.point].id}"`,
     outcomes,
@@ -54,10 +58,12 @@ function lateCall(id: string, loss: (scene: Scene) => Promise<void>, until: Unti
         await sleep(ARRIVAL_MS);
       });
       const held = at('held', 'before', async () => {
+        await loss(scene);
+        // Only now: the caller's own next call is not what is waited for.
         await others.arm(scene, POINTS[until.point], 1);
         // Let go in any case: a worker could not end in good order with a call that is never answered.
         scene.beside(arrival(released, until).finally(release));
-        await loss(scene);
+        await next(scene);
         await released;
       });
       return held.arm(scene, point, from);
