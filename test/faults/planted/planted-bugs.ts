@@ -27,10 +27,7 @@ const REJECTED = 'check/start the quality run/gate fail-rule';
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'random token',
-    edits: [
-      { file: 'activities/client-token.ts', find: "import { createHash } from 'node:crypto';", replace: "import { createHash, randomUUID } from 'node:crypto';" },
-      { file: 'activities/client-token.ts', find: '${generationPrefix(cycle)}/${step}`', replace: '${generationPrefix(cycle)}/${randomUUID()}`' },
-    ],
+    edits: [{ file: 'activities/spark.ts', find: '    clientToken: token,\n    executionRoleArn', replace: '    clientToken: globalThis.crypto.randomUUID(),\n    executionRoleArn' }],
     cell: 'transform/start the job run/worker SIGKILL/after',
     seed: 1,
     caughtBy: /^I5: 2 runs were started for emr transform/,
