@@ -31,8 +31,9 @@ export function openDatabase(config: PoolConfig = {}): OpenDatabase {
         oid === INT8_OID && format !== 'binary' ? parseInt8 : types.getTypeParser(oid, format)) as typeof types.getTypeParser,
     },
   });
-  // An idle connection that the server ends would otherwise end the process; the next query reports it.
+  // A connection that the server ends would otherwise end the process, idle or at work: the query at hand, or the next one, reports it.
   pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
   return {
     pool,

@@ -50,6 +50,7 @@ export async function faultyNight(
     await Promise.all(besides);
     lab.engines.disarm();
     await lab.engines.repair();
-    await lab.workers.settle();
+    const crashed = await lab.workers.settle();
+    if (crashed !== undefined) violations.push(`I8: the worker ended by itself: ${crashed}`);
   }
 }

@@ -64,7 +64,7 @@ async function main(options: Options): Promise<void> {
     if (options.record) writeReliability();
   }
   process.stdout.write(`\n${done} of ${scenarios.length} scenarios, ${broken.length} broke an invariant\n`);
-  for (const { cell, seed } of broken) process.stdout.write(`  npm run faults -- --cells '^${cell.replaceAll(/[+().]/g, '\\$&')}$' --seed ${seed}\n`);
+  for (const { cell, seed } of broken) process.stdout.write(`  npm run faults -- --cells '^${cell.replaceAll(/[+().]/g, '\\$&').replaceAll("'", String.raw`'\''`)}$' --seed ${seed}\n`);
   if (broken.length > 0 || done === 0) process.exitCode = 1;
 }
 

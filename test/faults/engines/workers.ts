@@ -66,12 +66,17 @@ export class Workers {
     setTimeout(() => victim.thaw(), ms).unref();
   }
 
-  /** One plain worker, none frozen: how a scenario finds the lab. */
-  async settle(): Promise<void> {
+  /**
+   * One plain worker, none frozen: how a scenario finds the lab.
+   * @returns the end of the log of a worker that had ended by itself
+   */
+  async settle(): Promise<string | undefined> {
     await this.starting;
+    const crashed = this.current?.isAlive === false ? this.current.logTail() : undefined;
     for (const other of this.others.splice(0)) await other.stop();
     if (this.current?.isAlive !== true || this.changed) await this.restart();
     this.lost = [];
+    return crashed;
   }
 
   async stop(): Promise<void> {
