@@ -1,4 +1,4 @@
-import { DeleteItemCommand, paginateQuery, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, paginateQuery, UpdateItemCommand, UpdateTimeToLiveCommand } from '@aws-sdk/client-dynamodb';
 import { at } from './faults';
 import type { Fault, Scene } from './scene';
 
@@ -21,6 +21,8 @@ export const expiredLog: Fault = at(
 async function expire({ lab, spec, night }: Scene): Promise<void> {
   await (await night).result().catch(() => undefined);
   const { dynamodb, names } = lab.access;
+  // The local DynamoDB deletes all that has expired within a minute; the real one within days.
+  await dynamodb.send(new UpdateTimeToLiveCommand({ TableName: names.ledgerTable, TimeToLiveSpecification: { AttributeName: 'ttl', Enabled: false } }));
   const chunks = await partition(lab, `${spec.dataset}#chunks`);
   const dates = new Set(chunks.filter((chunk) => chunk.state?.S === 'voided').flatMap((chunk) => Object.keys(chunk.dates?.M ?? {})));
   if (dates.size === 0) throw new Error(`the cancelled night of ${spec.dataset} had voided nothing: nothing could expire`);

@@ -4,7 +4,7 @@ import { at } from './faults';
 import { type PointName, POINTS } from './points';
 import type { Fault, Moment, Scene } from './scene';
 
-/** Time for a call that was held to take its effect. */
+/** Time for a call to take its effect. */
 const ARRIVAL_MS = 400;
 /** Whoever is waited for comes within seconds; if not, the scenario tested nothing. */
 const PATIENCE_MS = 60_000;
@@ -59,7 +59,8 @@ function lateCall(
       });
       const held = at('held', 'before', async () => {
         await loss(scene);
-        // Only now: the caller's own next call is not what is waited for.
+        // Only now: the caller's own next call is not what is waited for, nor one of it that is on its way.
+        await sleep(ARRIVAL_MS);
         await others.arm(scene, POINTS[until.point], 1);
         // Let go in any case: a worker could not end in good order with a call that is never answered.
         scene.beside(arrival(released, until).finally(release));
