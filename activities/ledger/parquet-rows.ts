@@ -81,7 +81,6 @@ function memberSql(field: FieldSpec, column: string, type: string): string {
     const [count, perMs] = type === 'TIMESTAMP_NS' ? [`epoch_ns(${column})`, 1_000_000] : [`epoch_us(${column})`, 1_000];
     return `try(case when ${count} % ${perMs} = 0 then to_json(${count} // ${perMs}) else to_json(${count} / ${perMs}.0) end)`;
   }
-  if (type.startsWith('DECIMAL')) return `${column}::varchar::json`; // by itself it would pass through a double
   if (type === 'BLOB') return `coalesce(to_json(try(decode(${column}))), to_json(${column}))`;
   return column;
 }

@@ -93,16 +93,21 @@ test('a text column without annotation is text where it is UTF-8, and a bad row 
 
 test('an unreadable Parquet object is quarantined whole with its detail, and the neighbours proceed (S1.14)', async () => {
   const good = await parquetOf(`select * from (values ${GOOD_ROW}) t(${COLUMNS})`);
-  const [before, after] = [await parquetOf(`select ${T} as timestamp, 1::double as longitude, 1::double as latitude`), await parquetOf(`select ${T} as timestamp, 2::double as longitude, 1::double as latitude`)];
-  await putRaw(deps, rawKey(HOUR, 'a'), before);
+  const at = (longitude: number) => parquetOf(`select ${T} as timestamp, ${longitude}::double as longitude, 1::double as latitude`);
+  await putRaw(deps, rawKey(HOUR, 'a'), await at(1));
   await putRaw(deps, rawKey(HOUR, 'b'), good.subarray(0, -20));
-  await putRaw(deps, rawKey(HOUR, 'c'), after);
+  await putRaw(deps, rawKey(HOUR, 'c'), await at(2));
 
   const { counts } = await runNight(deps, night, { spec: PARQUET });
 
   expect(counts).toEqual({ read: 3, stored: 2, duplicates: 0, quarantined: { unreadable_object: 1 } });
   expect(await quarantineRows(deps)).toEqual([
-    expect.objectContaining({ object: rawKey(HOUR, 'b'), line: 0, raw: '', detail: 'no readable Parquet: Invalid Input Error: No magic bytes found at end of file \'the object\'' }),
+    expect.objectContaining({
+      object: rawKey(HOUR, 'b'),
+      line: 0,
+      raw: '',
+      detail: "no readable Parquet: Invalid Input Error: No magic bytes found at end of file 'the object'",
+    }),
   ]);
 });
 

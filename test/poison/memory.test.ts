@@ -44,7 +44,8 @@ test('Parquet of rows without end, and of rows too wide for memory, stays within
   const spec: PipelineSpec = { ...POISON_SPEC, raw: { ...POISON_SPEC.raw, format: 'parquet' } };
   const place = 'longitude, 2::double as latitude';
   await putRaw(deps, rawKey(HOUR, 'a'), await parquetOf(`select ${HOUR_MS}::bigint as timestamp, 1::double as ${place} from range(5000000)`));
-  await putRaw(deps, rawKey(HOUR, 'b'), await parquetOf(`select ${HOUR_MS} + i as timestamp, 2::double as ${place}, repeat('x', 1000000) as icao24 from range(4000) t(i)`));
+  const wide = `select ${HOUR_MS} + i as timestamp, 2::double as ${place}, repeat('x', 1000000) as icao24 from range(4000) t(i)`;
+  await putRaw(deps, rawKey(HOUR, 'b'), await parquetOf(wide));
   await putRaw(deps, rawKey(HOUR, 'c'), await parquetOf(fill('select $t as timestamp, $x::double as longitude, $y::double as latitude')));
 
   const { counts, peakMib } = await nightInAChild(spec, { maxLineBytes: MIB, maxObjectBytes: 128 * MIB });
@@ -53,13 +54,18 @@ test('Parquet of rows without end, and of rows too wide for memory, stays within
   expect(peakMib).toBeLessThan(WORKER_MIB + deps.duckdbMemoryMb);
 });
 
+interface Night {
+  readonly counts: RecordCounts;
+  readonly peakMib: number;
+}
+
 /** A gzip that inflates to `count` times the text, made of as many equal members: it is small, and made in no time. */
 function members(text: Buffer, count: number): Buffer {
   const member = gzipSync(text, { level: 1 });
   return Buffer.concat(Array.from({ length: count }, () => member));
 }
 
-async function nightInAChild(spec: PipelineSpec, limits: Task['limits']): Promise<{ readonly counts: RecordCounts; readonly peakMib: number }> {
+async function nightInAChild(spec: PipelineSpec, limits: Task['limits']): Promise<Night> {
   // Clients are no data: the child makes its own.
   const task: Task = { clientConfig: stack.clientConfig, deps: { ...deps, s3: undefined, dynamodb: undefined }, spec, limits };
   const child = spawn(process.execPath, ['--import', 'tsx', join(__dirname, 'memory-child.ts'), JSON.stringify(task)], {

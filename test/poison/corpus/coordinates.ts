@@ -57,18 +57,30 @@ export const coordinates: readonly PoisonEntry[] = [
   place('an exponent within the range', '1.8e2', '9e1', 'stored', { longitude: 180, latitude: 90 }),
   place('more digits than a double has', '8.54321098765432109876543210', '$y', 'stored', { longitude: 8.54321098765432109876543210 }),
   // Equal values are equal keys (fingerprintSql), so minus zero is a repetition of zero.
-  object('place: zero and minus zero', sameTime('{"timestamp":$t,"longitude":0,"latitude":0}', '{"timestamp":$t,"longitude":-0.0,"latitude":-0}'), {
-    read: 2, stored: 1, duplicates: 1, quarantined: {}, lines: [],
-  }),
-  object('place: one longitude in three spellings', sameTime('{"timestamp":$t,"longitude":8.5,"latitude":1}', '{"timestamp":$t,"longitude":85e-1,"latitude":1.0}', '{"timestamp":$t,"longitude":8.50000000000000000001,"latitude":1}'), {
-    read: 3, stored: 1, duplicates: 2, quarantined: {}, lines: [],
-  }),
-  object('place: neighbouring doubles are two places', sameTime('{"timestamp":$t,"longitude":8.5,"latitude":1}', '{"timestamp":$t,"longitude":8.500000000000002,"latitude":1}'), {
-    read: 2, stored: 2, quarantined: {}, lines: [],
-  }),
-  object('place: the edges of the antimeridian are two places', sameTime('{"timestamp":$t,"longitude":180,"latitude":1}', '{"timestamp":$t,"longitude":-180,"latitude":1}'), {
-    read: 2, stored: 2, quarantined: {}, lines: [],
-  }),
+  object(
+    'place: zero and minus zero',
+    sameTime('{"timestamp":$t,"longitude":0,"latitude":0}', '{"timestamp":$t,"longitude":-0.0,"latitude":-0}'),
+    { read: 2, stored: 1, duplicates: 1, quarantined: {}, lines: [] },
+  ),
+  object(
+    'place: one longitude in three spellings',
+    sameTime(
+      '{"timestamp":$t,"longitude":8.5,"latitude":1}',
+      '{"timestamp":$t,"longitude":85e-1,"latitude":1.0}',
+      '{"timestamp":$t,"longitude":8.50000000000000000001,"latitude":1}',
+    ),
+    { read: 3, stored: 1, duplicates: 2, quarantined: {}, lines: [] },
+  ),
+  object(
+    'place: neighbouring doubles are two places',
+    sameTime('{"timestamp":$t,"longitude":8.5,"latitude":1}', '{"timestamp":$t,"longitude":8.500000000000002,"latitude":1}'),
+    { read: 2, stored: 2, quarantined: {}, lines: [] },
+  ),
+  object(
+    'place: the edges of the antimeridian are two places',
+    sameTime('{"timestamp":$t,"longitude":180,"latitude":1}', '{"timestamp":$t,"longitude":-180,"latitude":1}'),
+    { read: 2, stored: 2, quarantined: {}, lines: [] },
+  ),
 ];
 
 function sameTime(...templates: readonly string[]): string {

@@ -1,4 +1,4 @@
-import { allBadLines, allStored, fill, line, member, NOTHING, object, type PoisonEntry, sound } from './entry';
+import { allBadLines, allStored, type Expected, fill, line, member, NOTHING, object, type PoisonEntry, sound } from './entry';
 
 /** A sound line with these bytes in its text. */
 const inText = (name: string, bytes: readonly number[]) => {
@@ -91,7 +91,11 @@ export const encodings: readonly PoisonEntry[] = [
   object('a byte order mark and nothing else', BOM, NOTHING),
   object('a byte order mark and a blank line', `${BOM}\n${sound()}\n`, { read: 1, stored: 1, quarantined: {}, lines: [] }),
   object('two byte order marks', `${BOM}${BOM}${sound()}\n`, { read: 1, stored: 0, quarantined: { bad_line: 1 }, lines: [1] }),
-  object('a byte order mark at each line', `${BOM}${sound()}\n${BOM}${sound()}\n`, { read: 2, stored: 1, quarantined: { bad_line: 1 }, lines: [2] }),
-  object('half a byte order mark', Buffer.concat([Buffer.from([0xef, 0xbb]), Buffer.from(`${sound()}\n${sound()}`)]), { read: 2, stored: 1, quarantined: { bad_line: 1 }, lines: [1] }),
-  object('a last line that is cut inside a character', Buffer.concat([Buffer.from(`${sound()}\n{"icao24":"`), Buffer.from([0xf0, 0x9f])]), { read: 2, stored: 1, quarantined: { bad_line: 1 }, lines: [2] }),
+  object('a byte order mark at each line', `${BOM}${sound()}\n${BOM}${sound()}\n`, oneBadOfTwo(2)),
+  object('half a byte order mark', Buffer.concat([Buffer.from([0xef, 0xbb]), Buffer.from(`${sound()}\n${sound()}`)]), oneBadOfTwo(1)),
+  object('a last line that is cut inside a character', Buffer.concat([Buffer.from(`${sound()}\n{"icao24":"`), Buffer.from([0xf0, 0x9f])]), oneBadOfTwo(2)),
 ];
+
+function oneBadOfTwo(line: number): Expected {
+  return { read: 2, stored: 1, quarantined: { bad_line: 1 }, lines: [line] };
+}

@@ -28,7 +28,7 @@ const NAMES: readonly PoisonEntry[] = [
   line('a name that is SQL', '{"timestamp":$t,"longitude":$x,"latitude":$y,"x\'); drop table record; --":1}', 'stored'),
   line('names that dedup\'s own columns have', '{"timestamp":$t,"longitude":$x,"latitude":$y,"_reason":"future","_object":7,"_line":9,"raw_line":5}', 'stored'),
   line('a name of 100,000 characters', `{"${'n'.repeat(100_000)}":1,"timestamp":$t,"longitude":$x,"latitude":$y}`, 'stored'),
-  line('10,000 other members before the declared ones', `{${Array.from({ length: 10_000 }, (_, index) => `"m${index}":${index}`).join(',')},"timestamp":$t,"longitude":$x,"latitude":$y}`, 'stored'),
+  line('10,000 other members before the declared ones', `{${otherMembers(10_000)},"timestamp":$t,"longitude":$x,"latitude":$y}`, 'stored'),
 ];
 
 /** RFC 8259 sets no depth; what is nested stands in a member that nobody declared. */
@@ -53,7 +53,9 @@ const NESTING: readonly PoisonEntry[] = [
 export const jsonMembers: readonly PoisonEntry[] = [
   ...NAMES,
   ...NESTING,
-  object('the same record twice in an object', repeated('{"timestamp":$t,"longitude":$x,"latitude":$y}'), { read: 2, stored: 1, duplicates: 1, quarantined: {}, lines: [] }),
+  object('the same record twice in an object', repeated('{"timestamp":$t,"longitude":$x,"latitude":$y}'), {
+    read: 2, stored: 1, duplicates: 1, quarantined: {}, lines: [],
+  }),
   object(
     'the same record once with its members in another order and other attributes',
     repeated('{"timestamp":$t,"longitude":$x,"latitude":$y,"icao24":"a"}', '{"icao24":"b","latitude":$y,"longitude":$x,"timestamp":$t}'),
@@ -64,4 +66,8 @@ export const jsonMembers: readonly PoisonEntry[] = [
 /** Templates that share their time and place. */
 function repeated(first: string, second = first): string {
   return fill(`${first}\n${second}\n`);
+}
+
+function otherMembers(count: number): string {
+  return Array.from({ length: count }, (_, index) => `"m${index}":${index}`).join(',');
 }

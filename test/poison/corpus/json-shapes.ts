@@ -73,6 +73,8 @@ export const jsonShapes: readonly PoisonEntry[] = [
   object('an error page of HTML', HTML, allBadLines(HTML)),
   // Its last element has no comma after it: that line is an object like any other.
   object('a JSON array over several lines', ARRAY_LINES, { read: 4, stored: 1, quarantined: { bad_line: 3 }, lines: [1, 2, 4] }),
-  object('lines in pairs of name and object', fill('{"index":{}}\n{"timestamp":$t,"longitude":$x,"latitude":$y}\n'), { read: 2, stored: 1, quarantined: { bad_timestamp: 1 }, lines: [1] }),
+  object('lines in pairs of name and object', fill('{"index":{}}\n{"timestamp":$t,"longitude":$x,"latitude":$y}\n'), {
+    read: 2, stored: 1, quarantined: { bad_timestamp: 1 }, lines: [1],
+  }),
   object('an object without a line feed at its end', sound(), allStored(1)),
 ];

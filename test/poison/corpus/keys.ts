@@ -1,11 +1,16 @@
 import { allStored, type Expected, HOUR, NOTHING, object, POISON_SPEC, type PoisonEntry, sound } from './entry';
 
-const PREFIX = `${POISON_SPEC.raw.prefix}${HOUR.replace(/[-T]/g, '/')}/`;
-const named = (what: string, name: string) => object(`key: ${what}`, `${sound()}\n`, allStored(1), `key:${PREFIX}${name}`);
-const at = (what: string, key: string, expected: Expected) => object(`key: ${what}`, `${sound()}\n`, expected, `key:${POISON_SPEC.raw.prefix}${key}`);
-const undiscovered = (what: string, key: string): PoisonEntry => ({ name: `key: ${what}`, key: `key:${key}`, body: Buffer.from(`${sound()}\n`), expected: 'undiscovered' });
-const one = (reason: 'future' | 'too_late'): Expected => ({ read: 1, stored: 0, quarantined: { [reason]: 1 }, lines: [1] });
 const RAW = POISON_SPEC.raw.prefix;
+const PREFIX = `${RAW}${HOUR.replace(/[-T]/g, '/')}/`;
+const named = (what: string, name: string) => object(`key: ${what}`, `${sound()}\n`, allStored(1), `key:${PREFIX}${name}`);
+const at = (what: string, key: string, expected: Expected) => object(`key: ${what}`, `${sound()}\n`, expected, `key:${RAW}${key}`);
+const undiscovered = (what: string, key: string): PoisonEntry => ({
+  name: `key: ${what}`,
+  key: `key:${key}`,
+  body: Buffer.from(`${sound()}\n`),
+  expected: 'undiscovered',
+});
+const one = (reason: 'future' | 'too_late'): Expected => ({ read: 1, stored: 0, quarantined: { [reason]: 1 }, lines: [1] });
 
 /** Names below the arrival hour are data: each of these is one sound record, stored under this very key. */
 const NAMES: readonly PoisonEntry[] = [
@@ -101,6 +106,7 @@ const HOURS: readonly PoisonEntry[] = [
 /** Below the raw prefix but in no arrival partition of this interval: never listed (discoverBatches). */
 const OUTSIDE: readonly PoisonEntry[] = [
   undiscovered('hour 24', `${RAW}2018/08/01/24/x.json`),
+  undiscovered('hour 24 of the day before', `${RAW}2018/07/31/24/x.json`),
   undiscovered('hour 99', `${RAW}2018/08/01/99/x.json`),
   undiscovered('an hour of one digit', `${RAW}2018/08/01/1/x.json`),
   undiscovered('an hour of three digits', `${RAW}2018/08/01/013/x.json`),

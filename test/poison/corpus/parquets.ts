@@ -172,13 +172,16 @@ const DRIFT: readonly PoisonEntry[] = [
   row('a time for an attribute as a timestamp', { seen: "timestamp '1970-01-01 00:00:01'" }, 'stored', { seen_at: 1_000 }),
 ];
 
+const MANY_GROUPS = 'row_group_size 2048';
 /** What is sound, though few write it. */
 const SOUND: readonly PoisonEntry[] = [
   ...['uncompressed', 'snappy', 'gzip', 'zstd', 'brotli', 'lz4_raw'].map((codec) => rows(`compressed by ${codec}`, three(), allStored(3), `compression ${codec}`)),
   rows('pages of version 2', three(), allStored(3), 'parquet_version v2'),
   rows('no rows', `${select(BASE)} limit 0`, NOTHING),
-  rows('many row groups', `select ${HOUR_MS + 300_000} + i as timestamp, 21::double as longitude, 2::double as latitude from range(10000) t(i)`, allStored(10_000), 'row_group_size 2048'),
-  rows('the same row thrice', `select ${HOUR_MS}::bigint as timestamp, 22::double as longitude, 2::double as latitude from range(3)`, { read: 3, stored: 1, duplicates: 2, quarantined: {}, lines: [] }),
+  rows('many row groups', `select ${HOUR_MS} + i as timestamp, 21::double as longitude, 2::double as latitude from range(10000) t(i)`, allStored(10_000), MANY_GROUPS),
+  rows('the same row thrice', `select ${HOUR_MS}::bigint as timestamp, 22::double as longitude, 2::double as latitude from range(3)`, {
+    read: 3, stored: 1, duplicates: 2, quarantined: {}, lines: [],
+  }),
   rows('a bad row in a row group of its own', `${select(BASE)} union all ${select({ ...BASE, longitude: 'null::double' })} union all ${select(BASE)}`, {
     read: 3, stored: 2, quarantined: { null_coordinate: 1 }, lines: [2],
   }),

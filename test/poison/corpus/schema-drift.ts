@@ -1,14 +1,15 @@
-import { fill, line, object, type PoisonEntry, sound } from './entry';
+import { fill, line, object, type PoisonEntry, sound, type StoredValues, type Verdict } from './entry';
 
 const json = (value: unknown) => JSON.stringify(value).replaceAll('"$t"', '$t').replaceAll('"$x"', '$x').replaceAll('"$y"', '$y');
+const LINEAGE = { cycle_id: 'x', generation: 99, raw_object: 'y', raw_version: 'z', raw_line: 1, event_date: '1970-01-01' };
 const RECORD = { timestamp: '$t', longitude: '$x', latitude: '$y' };
-const drift = (name: string, value: unknown, verdict: Parameters<typeof line>[2], values?: Parameters<typeof line>[3]) => line(`drift: ${name}`, json(value), verdict, values);
+const drift = (name: string, value: unknown, verdict: Verdict, values?: StoredValues) => line(`drift: ${name}`, json(value), verdict, values);
 
 /** A member that is missing is null; one that nobody declared is not looked at. */
 export const schemaDrift: readonly PoisonEntry[] = [
   drift('a member added', { ...RECORD, firmware: '2.0' }, 'stored'),
   drift('a nested member added', { ...RECORD, meta: { longitude: 999, tags: [1, { timestamp: null }] } }, 'stored'),
-  drift('a member of every lineage name added', { ...RECORD, cycle_id: 'x', generation: 99, raw_object: 'y', raw_version: 'z', raw_line: 1, event_date: '1970-01-01' }, 'stored'),
+  drift('a member of every lineage name added', { ...RECORD, ...LINEAGE }, 'stored'),
   drift('1,000 members added', { ...RECORD, ...Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`c${index}`, null])) }, 'stored'),
   drift('all attributes gone', RECORD, 'stored', { device_id: null, speed: null, altitude: null, big: null, flag: null, seen_at: null }),
   drift('members in another order', { seen: 0, latitude: '$y', icao24: 'abc', longitude: '$x', timestamp: '$t' }, 'stored', { device_id: 'abc', seen_at: 0 }),
