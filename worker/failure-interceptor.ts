@@ -33,6 +33,8 @@ const THROTTLED = new Set([
 ]);
 /** PostgreSQL: invalid authorization, insufficient privilege, unknown database. @see Appendix A of its manual */
 const MISCONFIGURED_SQLSTATE = new Set(['28000', '28P01', '42501', '3D000']);
+/** PostgreSQL's data exceptions: their messages quote the value that did not fit, which may be anything that a record holds. */
+const DATA_EXCEPTION = /^22[0-9A-Z]{3}$/;
 const THROTTLE_PAUSE = '5 seconds';
 
 /** The one place that says which errors of AWS SDKs and PostgreSQL are worth a retry: those that are not become final failures. */
@@ -50,6 +52,10 @@ export class FailureInterceptor implements ActivityInboundCallsInterceptor {
 export function mapped(error: unknown): unknown {
   if (error instanceof TemporalFailure || error instanceof CancelledFailure || !(error instanceof Error)) return error;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  if (code !== undefined && DATA_EXCEPTION.test(code)) {
+    // Without its cause: the stack begins with the message.
+    return ApplicationFailure.create({ message: `${error.name}: ${error.message.replace(/"[^]*"/, '"…"')} [code=${code}]`, type: error.name });
+  }
   const message = `${error.name}: ${error.message}${code === undefined || code === error.name ? '' : ` [code=${code}]`}`;
   if (MISCONFIGURED.has(error.name) || (code !== undefined && MISCONFIGURED_SQLSTATE.has(code))) {
     return ApplicationFailure.create({ message, type: FailureType.Misconfigured, nonRetryable: true, cause: error });

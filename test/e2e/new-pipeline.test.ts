@@ -9,7 +9,7 @@ import { readStackEnv } from '../../infra/local/stack-env';
 import { startMeridian } from './meridian-process';
 
 const CHECKOUT = resolve(__dirname, '..', '..');
-const SOURCES = ['activities', 'bin', 'cli', 'domain', 'infra', 'jobs', 'pipelines', 'sql', 'worker', 'workflows', 'package.json', 'package-lock.json', 'tsconfig.json'];
+const SOURCES = ['activities', 'bin', 'cli', 'domain', 'edge', 'infra', 'jobs', 'pipelines', 'sql', 'worker', 'workflows', 'package.json', 'package-lock.json', 'tsconfig.json'];
 const LIMIT_MS = 25 * 60_000; // the stack's tools may have to be brought first
 const INTERVAL_END = '2018-08-02T00:00:00Z';
 

@@ -5,6 +5,8 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import type { Activities } from '../../activities';
 import { encryptingDataConverter } from '../../edge/data-converter';
+import { createPayloadCodec } from '../../edge/payload-codec';
+import { payloadsFromJson } from '../../edge/payload-json';
 import type { PayloadKeys } from '../../edge/payload-keys';
 import { workflowBundle } from '../../worker/bundle';
 import { FailureInterceptor } from '../../worker/failure-interceptor';
@@ -64,6 +66,24 @@ function payloadPaths(value: unknown, path: string): readonly string[] {
   const { metadata } = value as { readonly metadata?: { readonly encoding?: unknown } };
   if (typeof metadata?.encoding === 'string') return Buffer.from(metadata.encoding, 'base64').toString() === 'binary/encrypted' ? [] : [path];
   return Object.entries(value).flatMap(([name, child]) => payloadPaths(child, Array.isArray(value) ? path : `${path}/${name}`));
+}
+
+/** A history with every payload decrypted, then as text: what someone reads who has the keys. */
+export async function decryptedHistory(client: Client, workflowId: string, runId: string, keys: PayloadKeys): Promise<string> {
+  const history = JSON.parse(historyToJSON(await client.workflow.getHandle(workflowId, runId).fetchHistory())) as unknown;
+  const texts: string[] = [JSON.stringify(history)];
+  const codec = createPayloadCodec(keys, NAMESPACE);
+  for (const payload of encryptedPayloads(history)) {
+    const [plain] = await codec.decode(payloadsFromJson(JSON.stringify({ payloads: [payload] })));
+    texts.push(Buffer.from(plain?.data ?? []).toString('utf8'));
+  }
+  return withDecodedBase64(texts.join('\n'));
+}
+
+function encryptedPayloads(value: unknown): readonly unknown[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const { metadata } = value as { readonly metadata?: { readonly 'encryption-key-id'?: unknown } };
+  return metadata?.['encryption-key-id'] === undefined ? Object.values(value).flatMap(encryptedPayloads) : [value];
 }
 
 /** The text, and each of its words that can be base64 as the text that it stands for. */

@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { get as plainGet } from 'node:http';
+import { get as secureGet } from 'node:https';
 import { connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -138,6 +140,26 @@ test.each([
 
   expect(finished).toMatchObject({ code, stderr: expect.stringMatching(message) as unknown });
   expect(finished.stderr).not.toContain(TOKEN);
+});
+
+test('with a certificate the codec server listens elsewhere than on loopback, by TLS alone', async () => {
+  const { certificate, key } = authority.issue(['0.0.0.0']);
+  writeFileSync(join(folder, 'codec.pem'), certificate);
+  writeFileSync(join(folder, 'codec.key'), key, { mode: 0o600 });
+  const server = startMeridian(['codec-server', '--port', '0', '--host', '0.0.0.0', '--tls-cert', join(folder, 'codec.pem'), '--tls-key', join(folder, 'codec.key')], env);
+  const at = await addressOf(server);
+  const status = async (address: string) =>
+    new Promise((resolve, reject) => {
+      const request = (address.startsWith('https') ? secureGet : plainGet)(`${address}/decode`, { ca: authority.certificate }, (response) => resolve(response.resume().statusCode));
+      request.once('error', reject);
+    });
+
+  const answers = await Promise.allSettled([status(at), status(at.replace('https', 'http'))]);
+  server.child.kill('SIGTERM');
+
+  expect(at).toMatch(/^https:/);
+  expect(answers).toMatchObject([{ status: 'fulfilled', value: 401 }, { status: 'rejected' }]);
+  expect(await server.finished).toMatchObject({ code: 0 });
 });
 
 describe('Temporal behind TLS', () => {
