@@ -6,7 +6,7 @@ import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { Command } from 'commander';
 import { CELLS } from './cells/cells';
 import { Lab } from './lab';
-import { presentCommit, type RecordedScenario, recordedScenarios, recordScenario } from './report/record';
+import { latestOf, presentCommit, type RecordedScenario, recordedScenarios, recordScenario } from './report/record';
 import { writeReliability } from './report/reliability';
 import { prepare, runScenario, type Scenario, scenarioOf, type ScenarioResult } from './scenario';
 
@@ -68,13 +68,20 @@ async function main(options: Options): Promise<void> {
   if (broken.length > 0 || done === 0) process.exitCode = 1;
 }
 
-/** The seed after those on record; cells that are behind come alone until all have as many. */
+/**
+ * One seed of every cell: the next one of those that are behind. A cell that broke comes first, with the seed with which it did.
+ */
 function due(cells: readonly number[], record: readonly RecordedScenario[], seed: number | undefined): readonly Scenario[] {
+  const { latest } = latestOf(record);
   const known = new Map<string, number>();
-  for (const each of record) known.set(each.cell, Math.max(known.get(each.cell) ?? 0, each.seed));
+  for (const each of latest) known.set(each.cell, Math.max(known.get(each.cell) ?? 0, each.seed));
+  const again = latest.filter((each) => each.violations.length > 0);
   const next = cells.map((index) => ({ index, seed: seed ?? (known.get(CELLS[index]?.id ?? '') ?? 0) + 1 }));
   const round = Math.min(...next.map((each) => each.seed));
-  return next.filter((each) => each.seed === round).flatMap(({ index, seed: own }) => CELLS.slice(index, index + 1).map((cell) => scenarioOf(cell, index, own)));
+  const broken = seed === undefined ? cells.flatMap((index) => again.filter(({ cell }) => cell === CELLS[index]?.id).map((each) => ({ index, seed: each.seed }))) : [];
+  return [...broken, ...next.filter((each) => each.seed === round)].flatMap(({ index, seed: own }) =>
+    CELLS.slice(index, index + 1).map((cell) => scenarioOf(cell, index, own)),
+  );
 }
 
 function say(result: ScenarioResult, done: number, of: number): void {

@@ -9,6 +9,8 @@ import { createActivities } from '../sql/fixture';
 import { startObjectStore } from '../sql/object-store';
 import { createTestDatabase } from '../support/postgres';
 import { faultPipeline } from './pipeline';
+import { recordStorm } from './report/record';
+import { writeReliability } from './report/reliability';
 import { promoteStormNight, type StormInput } from './storm/nights';
 import { runPart, type StormPart, type StormPartInput } from './storm/part';
 import { ADDED_WAIT_LIMIT_MS, type StormSummary, summarise } from './storm/summary';
@@ -18,6 +20,7 @@ interface StormOptions {
   readonly longPromotions: number;
   readonly readsPerSecond: number;
   readonly secondsLimit: number;
+  readonly record: boolean;
   readonly json: boolean;
 }
 
@@ -76,10 +79,12 @@ function positive(text: string): number {
 
 async function main(): Promise<void> {
   const options = new Command('storm')
+    .description('a thousand promotions among readers of both isolation levels: what they see, and how long they wait')
     .option('--promotions <count>', 'promotions in all', positive, 1_000)
     .option('--long-promotions <count>', 'of these beside readers that take 4 s', positive, 10)
     .option('--reads-per-second <count>', 'of each of the short readers', positive, READERS.readsPerSecond)
     .option('--seconds-limit <seconds>', 'no further promotions after that', positive, 900)
+    .option('--no-record', 'leave the record and docs/reliability.md as they are')
     .option('--json', 'print one JSON document', false)
     .parse()
     .opts<StormOptions>();
@@ -87,6 +92,10 @@ async function main(): Promise<void> {
   process.once('SIGINT', () => stop.abort());
   const output = createOutput(options);
   const summary = await storm(options, output, stop.signal);
+  if (options.record) {
+    recordStorm(summary);
+    writeReliability();
+  }
   output.result(summary, describe(summary));
   if (!summary.passed) process.exitCode = 1;
 }

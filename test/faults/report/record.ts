@@ -27,6 +27,14 @@ export function recordedScenarios(): readonly RecordedScenario[] {
   return readJsonLines(SCENARIOS);
 }
 
+/** Of each cell and seed what it came to last, and what it had come to before it was mended. */
+export function latestOf(record: readonly RecordedScenario[]): { readonly latest: readonly RecordedScenario[]; readonly mended: readonly RecordedScenario[] } {
+  const byName = new Map<string, RecordedScenario>();
+  for (const each of record) byName.set(`${each.cell}#${each.seed}`, each);
+  const latest = [...byName.values()];
+  return { latest, mended: record.filter((each) => each.violations.length > 0 && !latest.includes(each)) };
+}
+
 export function recordScenario(result: ScenarioResult, commit: string): void {
   appendJsonLine(SCENARIOS, { ...result, commit, at: new Date().toISOString() } satisfies RecordedScenario);
 }

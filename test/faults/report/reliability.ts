@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CELLS } from '../cells/cells';
 import { boardSvg } from './board';
-import { RECORD_FOLDER, type RecordedScenario, recordedScenarios, type RecordedSoak, recordedSoaks, type RecordedStorm, recordedStorms } from './record';
+import { latestOf, RECORD_FOLDER, type RecordedScenario, recordedScenarios, type RecordedSoak, recordedSoaks, type RecordedStorm, recordedStorms } from './record';
 
 const PAGE = `${RECORD_FOLDER}.md`;
 const BOARD = join(RECORD_FOLDER, 'board.svg');
@@ -15,10 +15,11 @@ export function writeReliability(): void {
   const scenarios = recordedScenarios();
   mkdirSync(RECORD_FOLDER, { recursive: true });
   writeFileSync(PAGE, reliabilityPage(scenarios, recordedStorms(), recordedSoaks()));
-  writeFileSync(BOARD, boardSvg(scenarios));
+  writeFileSync(BOARD, boardSvg(latestOf(scenarios).latest));
 }
 
-export function reliabilityPage(scenarios: readonly RecordedScenario[], storms: readonly RecordedStorm[], soaks: readonly RecordedSoak[]): string {
+export function reliabilityPage(record: readonly RecordedScenario[], storms: readonly RecordedStorm[], soaks: readonly RecordedSoak[]): string {
+  const { latest: scenarios, mended } = latestOf(record);
   const cells = new Map<string, number>();
   for (const { cell } of scenarios) cells.set(cell, (cells.get(cell) ?? 0) + 1);
   const seeds = CELLS.map((cell) => cells.get(cell.id) ?? 0);
@@ -65,7 +66,8 @@ export function reliabilityPage(scenarios: readonly RecordedScenario[], storms: 
     '',
     ...stormSection(storms),
     ...soakSection(soaks),
-    ...brokenSection(broken),
+    ...brokenSection('What broke', broken),
+    ...brokenSection('What broke before, and is mended: the same cell and seed held when they were run again', mended),
   ].join('\n');
 }
 
@@ -104,10 +106,10 @@ function soakSection(soaks: readonly RecordedSoak[]): readonly string[] {
   ];
 }
 
-function brokenSection(broken: readonly RecordedScenario[]): readonly string[] {
+function brokenSection(title: string, broken: readonly RecordedScenario[]): readonly string[] {
   if (broken.length === 0) return [];
   const lines = broken.map(({ cell, seed, commit, violations }) => `| ${cell} | ${seed} | ${commit} | ${(violations[0] ?? '').replaceAll('|', '\\|').slice(0, 200)} |`);
-  return ['## What broke', '', '| cell | seed | commit | first violation |', '|---|---|---|---|', ...lines, ''];
+  return [`## ${title}`, '', '| cell | seed | commit | first violation |', '|---|---|---|---|', ...lines, ''];
 }
 
 function commitsOf(scenarios: readonly RecordedScenario[]): string {
