@@ -18,8 +18,8 @@ test('every missing and malformed variable is reported at once', () => {
   const { MERIDIAN_RAW_BUCKET, PGHOST, ...rest } = complete;
 
   expect([MERIDIAN_RAW_BUCKET, PGHOST]).not.toContain(undefined);
-  expect(() => readWorkerConfig({ ...rest, MERIDIAN_DUCKDB_MEMORY_MB: 'lots', MERIDIAN_METRICS_ADDRESS: '9090' })).toThrow(
-    /4 fault\(s\): MERIDIAN_RAW_BUCKET is not set; PGHOST is not set; MERIDIAN_DUCKDB_MEMORY_MB: .*"lots"; MERIDIAN_METRICS_ADDRESS: .*"9090"/,
+  expect(() => readWorkerConfig({ ...rest, MERIDIAN_DUCKDB_MEMORY_MB: 'lots', MERIDIAN_AWS_TIMEOUT_SECONDS: '0', MERIDIAN_METRICS_ADDRESS: '9090' })).toThrow(
+    /5 fault\(s\): MERIDIAN_RAW_BUCKET is not set; PGHOST is not set; MERIDIAN_DUCKDB_MEMORY_MB: .*"lots"; MERIDIAN_AWS_TIMEOUT_SECONDS: .*"0"; MERIDIAN_METRICS_ADDRESS: .*"9090"/,
   );
 });
 
