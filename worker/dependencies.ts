@@ -46,7 +46,8 @@ export function createDependencies(
   const dynamodb = withTransportCheck(new DynamoDBClient(aws));
   const emr = withTransportCheck(new EMRServerlessClient(aws));
   const glue = withTransportCheck(new GlueClient(aws));
-  const sns = withTransportCheck(new SNSClient(aws));
+  // Told again only by a new attempt, which asks first whether the outcome was told: the SDK's own retries would not (I9).
+  const sns = withTransportCheck(new SNSClient({ ...aws, maxAttempts: 1 }));
   const cloudwatch = withTransportCheck(new CloudWatchClient(aws));
   const database = openDatabase();
   const client = new Client(temporal);
