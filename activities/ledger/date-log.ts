@@ -1,7 +1,7 @@
 import type { AttributeValue, TransactWriteItem } from '@aws-sdk/client-dynamodb';
 import { type CycleRef, cycleId } from '../../domain/cycle';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
-import { expiresAtSeconds, ttlSeconds } from './expiry';
+import { ttlSeconds } from './expiry';
 import { LOG_PREFIX, logKey } from './keys';
 import type { Item, LedgerTable } from './ledger-table';
 
@@ -44,28 +44,18 @@ export async function readDateLog(
 }
 
 /**
- * The chunk attempts whose records count as seen by a cycle: not voided, and within the window at the cycle's interval end.
- * What the cycle itself stored always counts: within one cycle nothing is stored twice, however late it came. Entries whose
- * TTL has passed are as good as deleted: DynamoDB removes them late and in any order, a void perhaps before what it voids.
+ * The chunk attempts whose records count as seen: those that are not voided. Nothing is too old to be compared with: a record that is
+ * too old for its object's arrival never comes here, and an object that is found nights late is judged as on the day it arrived.
+ * Entries whose TTL has passed are as good as deleted: DynamoDB removes them late and in any order, a void perhaps before what it
+ * voids; what they named is read from storage instead.
  */
-export function liveEntries(spec: PipelineSpec, cycle: CycleRef, log: DateLog, nowMs: number): readonly LogEntry[] {
+export function liveEntries(log: DateLog, nowMs: number): readonly LogEntry[] {
   const voided = voidedAttempts(log);
-  const current = isWithinWindow(spec, cycle, log.eventDate);
-  return log.entries.filter(
-    (entry) =>
-      entry.kind === 'chunk' &&
-      !voided.has(entry.attempt) &&
-      entry.ttl > nowMs / 1000 &&
-      (current || entry.cycleId === cycleId(cycle)),
-  );
+  return log.entries.filter((entry) => entry.kind === 'chunk' && !voided.has(entry.attempt) && entry.ttl > nowMs / 1000);
 }
 
 export function voidedAttempts(log: DateLog): ReadonlySet<string> {
   return new Set(log.entries.filter((entry) => entry.kind === 'void').map((entry) => entry.attempt));
-}
-
-export function isWithinWindow(spec: PipelineSpec, cycle: CycleRef, eventDate: string): boolean {
-  return expiresAtSeconds(spec, eventDate) > Date.parse(cycle.intervalEnd) / 1000;
 }
 
 /** The transaction item that appends to a date's log, refused when somebody else appended first. */
@@ -86,7 +76,6 @@ export function appendEntry(
     cycleId: { S: cycleId(cycle) },
     segments: { N: String(entry.segments) },
     count: { N: String(entry.count) },
-    expiresAt: { N: String(expiresAtSeconds(spec, log.eventDate)) },
     ttl: { N: String(ttlSeconds(spec, log.eventDate, nowMs)) },
   };
   return { Put: { TableName: tableName, Item: item, ConditionExpression: 'attribute_not_exists(pk)' } };

@@ -113,7 +113,7 @@ async function storeUnseen(
     for (const known of logs) read.push(await readDateLog(deps.table, spec.dataset, known.eventDate, known));
     logs = read;
     const rebuild = { s3: deps.s3, buckets: deps.buckets, cache: deps.cache, dir, signal: deps.table.signal };
-    const files = await seenFiles(rebuild, deps.table, db, spec, cycle, logs, Date.now());
+    const files = await seenFiles(rebuild, deps.table, db, spec, logs, Date.now());
     deps.onStep('compare');
     await keepUnseen(db, files);
     const attempt = await writeAttempt(deps, input, db, dir, readCounts);

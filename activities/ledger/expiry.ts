@@ -2,10 +2,7 @@ import type { PipelineSpec } from '../../domain/pipeline-spec';
 
 const DAY_S = 86_400;
 
-/**
- * When the records of an event date leave the dedup window, epoch seconds: the end of event date + lateness + margin. Readers
- * compare it with their cycle's interval end, never with the clock: a backfill must find its own nights.
- */
+/** Before this nothing of an event date can have been deleted, epoch seconds: the end of event date + lateness + margin. */
 export function expiresAtSeconds(spec: PipelineSpec, eventDate: string): number {
   return Date.parse(`${eventDate}T00:00:00Z`) / 1000 + (spec.dedup.latenessDays + spec.dedup.marginDays + 1) * DAY_S;
 }

@@ -1,8 +1,7 @@
-import { type CycleRef, cycleId } from '../../domain/cycle';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import type { ChunkDatabase } from './chunk-database';
 import type { ChunkItem } from './chunk-item';
-import { type DateLog, isWithinWindow, liveEntries, voidedAttempts } from './date-log';
+import { type DateLog, liveEntries, voidedAttempts } from './date-log';
 import { expiresAtSeconds } from './expiry';
 import { FINGERPRINT_FROM_BYTES_SQL } from './fingerprint-sql';
 import type { LedgerTable } from './ledger-table';
@@ -10,13 +9,12 @@ import { committedChunksOf, type RebuildDependencies, rebuildSegment } from './r
 import { fetchSegments } from './segments';
 import { sqlTextList } from './sql-text';
 
-/** Parquet files with the fingerprints that count as seen by the cycle, of all the dates in `logs`. */
+/** Parquet files with the fingerprints that count as seen, of all the dates in `logs`. */
 export async function seenFiles(
   deps: RebuildDependencies,
   table: LedgerTable,
   db: ChunkDatabase,
   spec: PipelineSpec,
-  cycle: CycleRef,
   logs: readonly DateLog[],
   nowMs: number,
 ): Promise<readonly string[]> {
@@ -27,14 +25,14 @@ export async function seenFiles(
     .filter((date) => expiresAtSeconds(spec, date) <= nowMs / 1000);
   let chunks = perhapsDeleted.length === 0 ? [] : await committedChunksOf(table, spec, perhapsDeleted);
   for (const log of logs) {
-    const live = liveEntries(spec, cycle, log, nowMs);
+    const live = liveEntries(log, nowMs);
     const fetched = await fetchSegments(table, deps.cache, spec.dataset, log.eventDate, live);
     files.push(...fetched.files);
     if (fetched.incomplete.length > 0 && chunks.length === 0)
       chunks = await committedChunksOf(table, spec, [log.eventDate]);
     const complete = new Set(live.filter((entry) => !fetched.incomplete.includes(entry)).map((entry) => entry.attempt));
     for (const chunk of chunks) {
-      if (complete.has(chunk.attempt) || !storedFor(chunk, log) || !countsFor(spec, cycle, chunk, log)) continue;
+      if (complete.has(chunk.attempt) || !storedFor(chunk, log)) continue;
       files.push(await rebuildSegment(deps, db, spec, chunk, log.eventDate));
     }
   }
@@ -58,9 +56,4 @@ export async function keepUnseen(db: ChunkDatabase, files: readonly string[]): P
 
 function storedFor(chunk: ChunkItem, log: DateLog): boolean {
   return (chunk.dates[log.eventDate] ?? 0) > 0 && !voidedAttempts(log).has(chunk.attempt);
-}
-
-function countsFor(spec: PipelineSpec, cycle: CycleRef, chunk: ChunkItem, log: DateLog): boolean {
-  const own = cycleId(chunk.cycle) === cycleId(cycle);
-  return own || isWithinWindow(spec, cycle, log.eventDate);
 }

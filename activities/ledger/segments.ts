@@ -2,7 +2,7 @@ import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { type ChunkDatabase } from './chunk-database';
 import { dateOfDay } from './chunk-files';
 import type { LogEntry } from './date-log';
-import { expiresAtSeconds, segmentTtlSeconds } from './expiry';
+import { segmentTtlSeconds } from './expiry';
 import { FINGERPRINT_BYTES } from './fingerprint-sql';
 import { forEachParallel } from '../for-each-parallel';
 import { segmentKey } from './keys';
@@ -53,7 +53,6 @@ export async function putOwnSegments(
           pk: { S: pk },
           sk: { S: sk },
           fingerprints: { B: bytes },
-          expiresAt: { N: String(expiresAtSeconds(spec, eventDate)) },
           ttl: { N: String(segmentTtlSeconds(spec, eventDate, nowMs)) },
         });
         await cache.write(cache.pathOf(spec.dataset, eventDate, segmentName(attempt, index)), segmentAsParquet(bytes));

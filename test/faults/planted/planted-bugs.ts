@@ -281,14 +281,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     nightSeconds: 60,
   },
   {
-    name: 'window measured by the clock',
-    edits: [{ file: 'activities/ledger/date-log.ts', find: 'Date.parse(cycle.intervalEnd) / 1000', replace: 'Date.now() / 1000' }],
-    cell: ANY_NIGHT,
-    seed: 1,
-    // By the gate, which fails closed; the harness by the outcome.
-    caughtBy: /^night 2 ended rejected, expected promoted: served: IsPrimaryKey/,
-  },
-  {
     name: 'voided chunks counted as storage',
     edits: [{ file: 'activities/ledger/live-files.ts', find: "chunk.state === 'committed' && ", replace: '' }],
     cell: 'transform/ask for the job run/cancel/before',
