@@ -3,7 +3,7 @@ import { CELLS } from '../cells/cells';
 import { POINTS } from '../cells/points';
 import type { RecordedScenario } from './record';
 
-const LEFT = 230;
+const LEFT = 380;
 const TOP = 40;
 const WIDTH = 84;
 const HEIGHT = 17;
