@@ -199,7 +199,7 @@ function dedupModel(
   objects: readonly (readonly [key: string, batch: Batch & { readonly arrivalMs: number }])[],
   cycle: CycleRef,
 ): { readonly counts: RecordCounts; readonly stored: readonly Stored[] } {
-  const seen = new Set(before.filter(({ day }) => day + 5 * DAY_MS > Date.parse(cycle.intervalEnd)).map(({ key }) => key));
+  const seen = new Set(before.map(({ key }) => key));
   const stored: Stored[] = [];
   let read = 0;
   for (const [rawObject, { sightings, arrivalMs }] of objects) {
