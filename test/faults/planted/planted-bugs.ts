@@ -158,7 +158,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'TTL trusted',
-    edits: [{ file: 'activities/ledger/date-log.ts', find: '      entry.ttl > nowMs / 1000 &&\n', replace: '' }],
+    edits: [{ file: 'activities/ledger/date-log.ts', find: ' && entry.ttl > nowMs / 1000', replace: '' }],
     cell: 'transform/start the job run/cancel; its log entries expire, half of them are deleted/before',
     seed: 1,
     caughtBy: /^I1: .* record\(s\) lost from storage/,
