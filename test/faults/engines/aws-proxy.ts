@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { ArmedRules, type Strike } from './armed-rules';
 
 /** One request of an AWS SDK, by the names of its API. */
 export interface AwsCall {
@@ -30,18 +31,15 @@ export interface AwsExchange {
   cut(): void;
 }
 
-export interface AwsRule {
+export interface AwsRule extends Strike {
   readonly matches: (call: AwsCall) => boolean;
-  /** The first match that it acts on, from 1, and how many in a row. */
-  readonly from: number;
-  readonly times: number;
   readonly act: (exchange: AwsExchange) => Promise<void>;
 }
 
 /** Between the SDKs and the local AWS. Without rules it passes everything on as it is. */
 export class AwsProxy {
   readonly calls: string[] = [];
-  private rules: { readonly rule: AwsRule; seen: number; hits: number }[] = [];
+  private readonly rules = new ArmedRules<AwsRule>();
   private down = false;
 
   private constructor(
@@ -65,13 +63,11 @@ export class AwsProxy {
 
   /** @returns how often the rule has acted */
   arm(rule: AwsRule): () => number {
-    const armed = { rule, seen: 0, hits: 0 };
-    this.rules.push(armed);
-    return () => armed.hits;
+    return this.rules.arm(rule);
   }
 
   disarm(): void {
-    this.rules = [];
+    this.rules.disarm();
     this.down = false;
   }
 
@@ -102,23 +98,12 @@ export class AwsProxy {
       const call = callOf(incoming, body);
       this.calls.push(`${call.service}.${call.operation}`);
       const exchange = this.exchangeOf(call, incoming, outgoing);
-      const due = this.due(call);
+      const [due] = this.rules.due((rule) => rule.matches(call));
       if (due !== undefined) return await due.act(exchange);
       await exchange.reply(await exchange.forward());
     } catch {
       incoming.socket.destroy();
     }
-  }
-
-  private due(call: AwsCall): AwsRule | undefined {
-    for (const armed of this.rules) {
-      if (!armed.rule.matches(call)) continue;
-      armed.seen += 1;
-      if (armed.seen < armed.rule.from || armed.hits >= armed.rule.times) continue;
-      armed.hits += 1;
-      return armed.rule;
-    }
-    return undefined;
   }
 
   private exchangeOf(call: AwsCall, incoming: IncomingMessage, outgoing: ServerResponse): AwsExchange {

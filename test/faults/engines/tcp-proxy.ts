@@ -1,25 +1,23 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ArmedRules, type Strike } from './armed-rules';
 
 /** Acts once on what a client sends to a server that is spoken to in plain text, as PostgreSQL is on loopback. */
-export interface TcpRule {
+export interface TcpRule extends Strike {
   /** In what the client sends. */
   readonly text: string;
   /** The same connection must have sent this before: a `commit` of one kind of transaction. */
   readonly since?: string;
   /** `before` the server hears of it; `after` it has answered, and before the client hears of that. */
   readonly moment: 'before' | 'after';
-  /** Which match it acts on, from 1. */
-  readonly from: number;
-  readonly times: number;
   /** What happens meanwhile; the connection then goes on, unless it is cut. */
   readonly act: (connection: { cut(): void }) => Promise<void>;
 }
 
 /** Between a client and PostgreSQL or Temporal. Without rules it passes everything on as it is. */
 export class TcpProxy {
-  private rules: { readonly rule: TcpRule; seen: number; hits: number }[] = [];
+  private readonly rules = new ArmedRules<TcpRule>();
   private readonly sockets = new Set<Socket>();
   private down = false;
   private delayMs = 0;
@@ -44,9 +42,7 @@ export class TcpProxy {
 
   /** @returns how often the rule has acted */
   arm(rule: TcpRule): () => number {
-    const armed = { rule, seen: 0, hits: 0 };
-    this.rules.push(armed);
-    return () => armed.hits;
+    return this.rules.arm(rule);
   }
 
   /** Breaks every connection; while `down`, new ones too. */
@@ -61,7 +57,7 @@ export class TcpProxy {
   }
 
   disarm(): void {
-    this.rules = [];
+    this.rules.disarm();
     this.down = false;
     this.delayMs = 0;
   }
@@ -91,11 +87,12 @@ export class TcpProxy {
     let answerDue: TcpRule[] = [];
     const toServer = this.lane(upstream, async (data) => {
       const text = data.toString('latin1');
-      for (const rule of this.due(text, said)) {
+      const matches = (rule: TcpRule) => text.includes(rule.text) && (rule.since === undefined || said.includes(rule.since));
+      for (const rule of [...this.rules.due(matches)]) {
         if (rule.moment === 'before') await rule.act(connection);
         else answerDue.push(rule);
       }
-      if (this.rules.length > 0) said = (said + text).slice(-20_000);
+      if (!this.rules.isEmpty) said = (said + text).slice(-20_000);
     });
     const toClient = this.lane(client, async () => {
       const now = answerDue;
@@ -116,18 +113,5 @@ export class TcpProxy {
         if (!target.destroyed) target.write(data);
       });
     };
-  }
-
-  private due(text: string, said: string): readonly TcpRule[] {
-    const due: TcpRule[] = [];
-    for (const armed of this.rules) {
-      const { rule } = armed;
-      if (!text.includes(rule.text) || (rule.since !== undefined && !said.includes(rule.since))) continue;
-      armed.seen += 1;
-      if (armed.seen < rule.from || armed.hits >= rule.times) continue;
-      armed.hits += 1;
-      due.push(rule);
-    }
-    return due;
   }
 }
