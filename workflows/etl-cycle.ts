@@ -11,28 +11,25 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import type { Activities } from '../activities';
 import { CycleOutcome, type CycleRef, cycleWorkflowId } from '../domain/cycle';
-import { conservationFaults } from '../domain/conservation';
 import { toRfc3339 } from '../domain/data-interval';
 import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
-import type { CycleProgress, CycleReport, ServedRelation } from '../domain/progress';
-import { dataStep, pureLookup, shortStep, waitStep } from './activity-options';
+import type { CycleProgress, CycleReport } from '../domain/progress';
+import { dataStep, pureLookup, shortStep } from './activity-options';
 import { describedActivities, expectHeartbeatsWithin } from './described-activities';
 import { dedupBatch, discoverSentence, dedupSentence } from './dedup-batch';
-import { checkQuality, failedRules } from './quality-gate';
+import { failedRules } from './quality-gate';
 import { announcementOf, closingOf, emptyReport, type ReportDraft } from './report-draft';
-import { abandonCycle, settleOlderJobs, settlePredecessor } from './settle';
+import { abandonCycle, settleOlderJobs } from './settle';
 import {
   intervalAttribute,
-  jobRunAttribute,
   outcomeAttribute,
   pipelineAttribute,
   scheduledStartAttribute,
-  versionAttribute,
 } from './search-attributes';
 import { StageTable } from './stage-table';
+import { checkBatch, loadCandidates, promoteCandidates, proveCounts, publishCycle, takeSettledTurn, transformBatch } from './stages';
 
 export interface EtlCycleInput {
   readonly pipeline: string;
@@ -46,7 +43,6 @@ export const progressQuery = defineQuery<CycleProgress>('progress');
 const { resolvePipeline } = describedActivities(pureLookup);
 const short = describedActivities(shortStep);
 const data = describedActivities(dataStep);
-const wait = describedActivities(waitStep);
 
 /**
  * One cycle: a pipeline over one data interval, from raw objects to the served views. Its body is the runbook; what a stage
@@ -103,31 +99,17 @@ async function runStages(spec: PipelineSpec, cycle: CycleRef, runId: string, tab
   report.objectCount = batch.objectCount;
   if (batch.objectCount === 0) return nothingToPromote(report, 'no raw object arrived that was not loaded before');
 
-  report.records = await table.run('dedup', async (detail) => {
-    const records = await dedupBatch(spec, cycle, batch, epoch, (soFar) => detail(dedupSentence(soFar)));
-    detail(dedupSentence(records));
-    return records;
+  const records = await table.run('dedup', async (detail) => {
+    const counts = await dedupBatch(spec, cycle, batch, epoch, (soFar) => detail(dedupSentence(soFar)));
+    detail(dedupSentence(counts));
+    return counts;
   });
-  if (report.records.stored === 0) return nothingToPromote(report, 'every record was a duplicate or went to quarantine');
+  report.records = records;
+  if (records.stored === 0) return nothingToPromote(report, 'every record was a duplicate or went to quarantine');
 
-  const transformed = await table.run('transform', async (detail) => {
-    const prepared = await short.prepareTransform({ cycle, spec });
-    const job = await short.submitSparkJob({ cycle, spec, input: prepared.input });
-    report.jobRunId = job.jobRunId;
-    upsertSearchAttributes([{ key: jobRunAttribute, value: job.jobRunId }]);
-    detail(`EMR job run ${job.jobRunId} over ${prepared.rowCount} rows in ${prepared.files} files`);
-    await wait.awaitSparkJob({ cycle, spec, job });
-    const output = await short.readJobManifest({ cycle, spec });
-    detail(`EMR job run ${job.jobRunId}: ${output.relations.map((each) => `${each.name} ${each.rows} rows`).join(', ')}`);
-    return { prepared, output };
-  });
+  const transformed = await table.run('transform', (detail) => transformBatch(spec, cycle, report, detail));
 
-  const gate = await table.run('check', async (detail) => {
-    const verdict = await checkQuality(spec, cycle);
-    const failed = failedRules(verdict.rules);
-    detail(`${verdict.rules.length - failed.length} rules passed, ${failed.length} failed${failed.map((rule) => `; ${rule.step}: ${rule.rule}`).join('')}`);
-    return verdict;
-  });
+  const gate = await table.run('check', (detail) => checkBatch(spec, cycle, detail));
   report.rules = gate.rules;
   if (failedRules(gate.rules).length > 0) {
     report.outcome = CycleOutcome.Rejected;
@@ -136,109 +118,12 @@ async function runStages(spec: PipelineSpec, cycle: CycleRef, runId: string, tab
   }
 
   const candidates = await table.run('load', (detail) => loadCandidates(spec, cycle, epoch, transformed.output.manifest, detail));
-  const records = transformed.output.relations.find((relation) => relation.name === spec.quality.relation);
-  const faults = conservationFaults({
-    records: report.records,
-    transformInput: transformed.prepared,
-    transformOutput: { ...transformed.output, rows: records?.rows ?? 0, addedRows: records?.addedRows ?? 0 },
-    gate: gate.rowCounts,
-    loaded: candidates.find((candidate) => candidate.relation === spec.quality.relation)?.rows ?? 0,
-  });
-  if (faults.length > 0) {
-    throw ApplicationFailure.nonRetryable(
-      `The counts of ${report.workflowId} do not add up, so nothing is promoted: ${faults.join('; ')}`,
-      FailureType.CountsDoNotAddUp,
-    );
-  }
+  proveCounts(spec, report.workflowId, { records }, transformed, gate, candidates);
 
   await table.run('promote', (detail) => promoteCandidates(spec, cycle, epoch, candidates, report, detail));
   if (report.outcome === CycleOutcome.Blocked) return;
 
-  await table.run('publish', async (detail) => {
-    // Promoted: a cancellation from here on is too late, and must not leave the objects unmarked.
-    await CancellationScope.nonCancellable(async () => {
-      await data.markObjects({ cycle, spec, state: 'loaded' });
-      const { dates } = await short.publishPartitions({ cycle, spec });
-      await data.retireVersions({ spec });
-      detail(`${batch.objectCount} objects marked loaded, ${dates} event dates in the catalog`);
-    });
-  });
-}
-
-/** Takes the dataset's turn, and ends what its earlier holders left, the oldest first. */
-async function takeSettledTurn(
-  spec: PipelineSpec,
-  cycle: CycleRef,
-  runId: string,
-  report: ReportDraft,
-  detail: (sentence: string) => void,
-): Promise<number> {
-  let turn = await wait.takeTurn({ cycle, workflowId: report.workflowId, runId });
-  report.epoch = turn.epoch;
-  // A cancellation must not come in between: what is due after it is held to the fence.
-  await CancellationScope.nonCancellable(() => short.raiseFence({ dataset: spec.dataset, epoch: turn.epoch }));
-  while (turn.unsettled !== undefined) {
-    detail(`settles ${turn.unsettled.cycle.pipeline} until ${turn.unsettled.cycle.intervalEnd}, generation ${turn.unsettled.cycle.generation}`);
-    await settlePredecessor(spec, turn.unsettled, turn.epoch);
-    turn = await wait.takeTurn({ cycle, workflowId: report.workflowId, runId });
-  }
-  detail(`epoch ${turn.epoch}`);
-  return turn.epoch;
-}
-
-async function loadCandidates(
-  spec: PipelineSpec,
-  cycle: CycleRef,
-  epoch: number,
-  manifest: Parameters<Activities['loadRelation']>[0]['manifest'],
-  detail: (sentence: string) => void,
-): Promise<readonly ServedRelation[]> {
-  const loaded: ServedRelation[] = [];
-  for (const relation of spec.relations) {
-    const candidate = await short.createCandidate({ cycle, spec, epoch, relation: relation.name, manifest });
-    await data.loadRelation({ cycle, spec, relation: relation.name, version: candidate.version, manifest });
-    const { rows } = await data.finishCandidate({ cycle, spec, relation: relation.name, version: candidate.version, manifest });
-    loaded.push({ relation: relation.name, view: relation.view, version: candidate.version, table: candidate.table, rows });
-    detail(loaded.map((each) => `${each.table} ${each.rows} rows`).join(', '));
-  }
-  return loaded;
-}
-
-async function promoteCandidates(
-  spec: PipelineSpec,
-  cycle: CycleRef,
-  epoch: number,
-  candidates: readonly ServedRelation[],
-  report: ReportDraft,
-  detail: (sentence: string) => void,
-): Promise<void> {
-  const versions = candidates.map(({ relation, version }) => ({ relation, version }));
-  const snapshots = await wait.awaitSnapshots({ cycle, spec, versions });
-  if (snapshots.outcome === 'blocked') {
-    report.outcome = CycleOutcome.Blocked;
-    report.reason = `readers with older snapshots did not end within ${spec.promotion.snapshotWaitMinutes} minutes: ${snapshots.blockedBy.join(', ')}`;
-    detail(report.reason);
-    return;
-  }
-  await data.vacuumCandidates({ cycle, spec, versions });
-  const promotion = await wait.promote({ cycle, spec, versions, epoch, metadata: { jobRunId: report.jobRunId ?? '' } });
-  if (promotion.outcome === 'blocked') {
-    report.outcome = CycleOutcome.Blocked;
-    report.reason = `the views' locks could not be had within ${spec.promotion.swapWaitMinutes} minutes: ${promotion.reason}`;
-    detail(report.reason);
-    return;
-  }
-  report.outcome = CycleOutcome.Promoted;
-  report.served = candidates;
-  report.promotion = {
-    sequence: promotion.sequence,
-    promotedMs: promotion.promotedMs,
-    attempts: promotion.attempts,
-    snapshotWaitMs: snapshots.waitedMs,
-  };
-  const version = Math.max(...candidates.map((candidate) => candidate.version));
-  upsertSearchAttributes([{ key: versionAttribute, value: version }]);
-  detail(`views repointed in ${promotion.promotedMs} ms: ${candidates.map((each) => `${each.view} → ${each.table}`).join(', ')}`);
+  await table.run('publish', (detail) => publishCycle(spec, cycle, batch.objectCount, detail));
 }
 
 /** What is due after a cycle that ended by a decision of its own: promoted, empty, rejected or blocked. */

@@ -48,9 +48,9 @@ test("every recorded history replays against today's code (X7, I8)", async () =>
 
 /** Edits that would strand running cycles: each must be caught by at least one history. */
 const INCOMPATIBLE_EDITS = [
-  { what: 'vacuum before the snapshot wait', file: 'etl-cycle.ts', from: 'await wait.awaitSnapshots({ cycle, spec, versions })', to: 'await (await data.vacuumCandidates({ cycle, spec, versions }), wait.awaitSnapshots({ cycle, spec, versions }))' },
-  { what: 'the fence dropped', file: 'etl-cycle.ts', from: 'await CancellationScope.nonCancellable(() => short.raiseFence({ dataset: spec.dataset, epoch: turn.epoch }));', to: '' },
-  { what: 'a new step before publishing', file: 'etl-cycle.ts', from: "await data.markObjects({ cycle, spec, state: 'loaded' });\n      const", to: "await short.openJobs({ cycle });\n      await data.markObjects({ cycle, spec, state: 'loaded' });\n      const" },
+  { what: 'vacuum before the snapshot wait', file: 'stages.ts', from: 'await wait.awaitSnapshots({ cycle, spec, versions })', to: 'await (await data.vacuumCandidates({ cycle, spec, versions }), wait.awaitSnapshots({ cycle, spec, versions }))' },
+  { what: 'the fence dropped', file: 'stages.ts', from: 'await CancellationScope.nonCancellable(() => short.raiseFence({ dataset: spec.dataset, epoch: turn.epoch }));', to: '' },
+  { what: 'a new step before publishing', file: 'stages.ts', from: "await data.markObjects({ cycle, spec, state: 'loaded' });\n    const", to: "await short.openJobs({ cycle });\n    await data.markObjects({ cycle, spec, state: 'loaded' });\n    const" },
   { what: 'the turn released before the chunks are voided', file: 'settle.ts', from: 'await settleOlderJobs(await short.openJobs({ cycle }));', to: 'await short.releaseTurn({ cycle, epoch }); await settleOlderJobs(await short.openJobs({ cycle }));' },
 ];
 

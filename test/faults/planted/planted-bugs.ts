@@ -225,7 +225,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'conservation not checked',
-    edits: [{ file: 'workflows/etl-cycle.ts', find: 'if (faults.length > 0) {', replace: 'if (faults.length > 7) {' }],
+    edits: [{ file: 'workflows/stages.ts', find: 'if (faults.length > 0) {', replace: 'if (faults.length > 7) {' }],
     cell: 'check/start the quality run/gate wrong-count',
     seed: 1,
     caughtBy: /^night 2 ended promoted, expected failed/,

@@ -1,0 +1,163 @@
+import { ApplicationFailure, CancellationScope, upsertSearchAttributes } from '@temporalio/workflow';
+import type { Activities } from '../activities';
+import { type CycleCounts, conservationFaults } from '../domain/conservation';
+import { CycleOutcome, type CycleRef } from '../domain/cycle';
+import { FailureType } from '../domain/failure-type';
+import type { PipelineSpec } from '../domain/pipeline-spec';
+import type { ServedRelation } from '../domain/progress';
+import { dataStep, shortStep, waitStep } from './activity-options';
+import { describedActivities } from './described-activities';
+import { checkQuality, failedRules, type GateVerdict } from './quality-gate';
+import type { ReportDraft } from './report-draft';
+import { jobRunAttribute, versionAttribute } from './search-attributes';
+import { settlePredecessor } from './settle';
+
+const short = describedActivities(shortStep);
+const data = describedActivities(dataStep);
+const wait = describedActivities(waitStep);
+
+/** Says the one sentence of the stage that runs. */
+export type Detail = (sentence: string) => void;
+
+/** What the transform was given, and what it made of it. */
+export interface Transformed {
+  readonly prepared: Awaited<ReturnType<Activities['prepareTransform']>>;
+  readonly output: Awaited<ReturnType<Activities['readJobManifest']>>;
+}
+
+/** Takes the dataset's turn, and ends what its earlier holders left, the oldest first. */
+export async function takeSettledTurn(
+  spec: PipelineSpec,
+  cycle: CycleRef,
+  runId: string,
+  report: ReportDraft,
+  detail: Detail,
+): Promise<number> {
+  let turn = await wait.takeTurn({ cycle, workflowId: report.workflowId, runId });
+  report.epoch = turn.epoch;
+  // A cancellation must not come in between: what is due after it is held to the fence.
+  await CancellationScope.nonCancellable(() => short.raiseFence({ dataset: spec.dataset, epoch: turn.epoch }));
+  while (turn.unsettled !== undefined) {
+    detail(`settles ${turn.unsettled.cycle.pipeline} until ${turn.unsettled.cycle.intervalEnd}, generation ${turn.unsettled.cycle.generation}`);
+    await settlePredecessor(spec, turn.unsettled, turn.epoch);
+    turn = await wait.takeTurn({ cycle, workflowId: report.workflowId, runId });
+  }
+  detail(`epoch ${turn.epoch}`);
+  return turn.epoch;
+}
+
+/** Runs the pipeline's job over all live files of storage. */
+export async function transformBatch(spec: PipelineSpec, cycle: CycleRef, report: ReportDraft, detail: Detail): Promise<Transformed> {
+  const prepared = await short.prepareTransform({ cycle, spec });
+  const job = await short.submitSparkJob({ cycle, spec, input: prepared.input });
+  report.jobRunId = job.jobRunId;
+  upsertSearchAttributes([{ key: jobRunAttribute, value: job.jobRunId }]);
+  detail(`EMR job run ${job.jobRunId} over ${prepared.rowCount} rows in ${prepared.files} files`);
+  await wait.awaitSparkJob({ cycle, spec, job });
+  const output = await short.readJobManifest({ cycle, spec });
+  detail(`EMR job run ${job.jobRunId}: ${output.relations.map((each) => `${each.name} ${each.rows} rows`).join(', ')}`);
+  return { prepared, output };
+}
+
+/** The gate's two looks; what failed is for the caller to judge. */
+export async function checkBatch(spec: PipelineSpec, cycle: CycleRef, detail: Detail): Promise<GateVerdict> {
+  const verdict = await checkQuality(spec, cycle);
+  const failed = failedRules(verdict.rules);
+  detail(`${verdict.rules.length - failed.length} rules passed, ${failed.length} failed${failed.map((rule) => `; ${rule.step}: ${rule.rule}`).join('')}`);
+  return verdict;
+}
+
+/** Loads every relation's candidate, checked and indexed; nobody reads it yet. */
+export async function loadCandidates(
+  spec: PipelineSpec,
+  cycle: CycleRef,
+  epoch: number,
+  manifest: Parameters<Activities['loadRelation']>[0]['manifest'],
+  detail: Detail,
+): Promise<readonly ServedRelation[]> {
+  const loaded: ServedRelation[] = [];
+  for (const relation of spec.relations) {
+    const candidate = await short.createCandidate({ cycle, spec, epoch, relation: relation.name, manifest });
+    await data.loadRelation({ cycle, spec, relation: relation.name, version: candidate.version, manifest });
+    const { rows } = await data.finishCandidate({ cycle, spec, relation: relation.name, version: candidate.version, manifest });
+    loaded.push({ relation: relation.name, view: relation.view, version: candidate.version, table: candidate.table, rows });
+    detail(loaded.map((each) => `${each.table} ${each.rows} rows`).join(', '));
+  }
+  return loaded;
+}
+
+/**
+ * Holds what every stage counted against the others (I1, X6).
+ * @throws `CountsDoNotAddUp`, not retryable
+ */
+export function proveCounts(
+  spec: PipelineSpec,
+  workflowId: string,
+  counts: Pick<CycleCounts, 'records'>,
+  { prepared, output }: Transformed,
+  gate: GateVerdict,
+  candidates: readonly ServedRelation[],
+): void {
+  const records = output.relations.find((relation) => relation.name === spec.quality.relation);
+  const faults = conservationFaults({
+    ...counts,
+    transformInput: prepared,
+    transformOutput: { ...output, rows: records?.rows ?? 0, addedRows: records?.addedRows ?? 0 },
+    gate: gate.rowCounts,
+    loaded: candidates.find((candidate) => candidate.relation === spec.quality.relation)?.rows ?? 0,
+  });
+  if (faults.length > 0) {
+    throw ApplicationFailure.nonRetryable(
+      `The counts of ${workflowId} do not add up, so nothing is promoted: ${faults.join('; ')}`,
+      FailureType.CountsDoNotAddUp,
+    );
+  }
+}
+
+/** Makes the candidates what readers see, or says in the report what stood in the way. */
+export async function promoteCandidates(
+  spec: PipelineSpec,
+  cycle: CycleRef,
+  epoch: number,
+  candidates: readonly ServedRelation[],
+  report: ReportDraft,
+  detail: Detail,
+): Promise<void> {
+  const versions = candidates.map(({ relation, version }) => ({ relation, version }));
+  const snapshots = await wait.awaitSnapshots({ cycle, spec, versions });
+  if (snapshots.outcome === 'blocked') {
+    report.outcome = CycleOutcome.Blocked;
+    report.reason = `readers with older snapshots did not end within ${spec.promotion.snapshotWaitMinutes} minutes: ${snapshots.blockedBy.join(', ')}`;
+    detail(report.reason);
+    return;
+  }
+  await data.vacuumCandidates({ cycle, spec, versions });
+  const promotion = await wait.promote({ cycle, spec, versions, epoch, metadata: { jobRunId: report.jobRunId ?? '' } });
+  if (promotion.outcome === 'blocked') {
+    report.outcome = CycleOutcome.Blocked;
+    report.reason = `the views' locks could not be had within ${spec.promotion.swapWaitMinutes} minutes: ${promotion.reason}`;
+    detail(report.reason);
+    return;
+  }
+  report.outcome = CycleOutcome.Promoted;
+  report.served = candidates;
+  report.promotion = {
+    sequence: promotion.sequence,
+    promotedMs: promotion.promotedMs,
+    attempts: promotion.attempts,
+    snapshotWaitMs: snapshots.waitedMs,
+  };
+  const version = Math.max(...candidates.map((candidate) => candidate.version));
+  upsertSearchAttributes([{ key: versionAttribute, value: version }]);
+  detail(`views repointed in ${promotion.promotedMs} ms: ${candidates.map((each) => `${each.view} → ${each.table}`).join(', ')}`);
+}
+
+/** Promoted: a cancellation from here on is too late, and must not leave the objects unmarked. */
+export async function publishCycle(spec: PipelineSpec, cycle: CycleRef, objectCount: number, detail: Detail): Promise<void> {
+  await CancellationScope.nonCancellable(async () => {
+    await data.markObjects({ cycle, spec, state: 'loaded' });
+    const { dates } = await short.publishPartitions({ cycle, spec });
+    await data.retireVersions({ spec });
+    detail(`${objectCount} objects marked loaded, ${dates} event dates in the catalog`);
+  });
+}
