@@ -21,8 +21,8 @@ export function scheduleFaults(spec: Pick<PipelineSpec, 'intervalHours' | 'sched
   };
 
   const { cron, everyHours, timeZone } = schedule;
-  if (cron === undefined && everyHours === undefined) faults.push('schedule: expected one of cron and everyHours, found neither');
-  if (cron !== undefined && everyHours !== undefined) faults.push('schedule: expected one of cron and everyHours, found both');
+  if (cron === undefined && everyHours === undefined) faults.push('schedule.cron: expected it or everyHours, found neither');
+  if (cron !== undefined && everyHours !== undefined) faults.push('schedule.cron: expected it or everyHours, found both');
   if (everyHours !== undefined && everyHours !== spec.intervalHours) {
     faults.push(`schedule.everyHours: expected intervalHours, ${spec.intervalHours}, since a tick ends a data interval, found ${everyHours}`);
   }

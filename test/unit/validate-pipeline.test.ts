@@ -32,7 +32,7 @@ test('every fault of a declaration is reported at once', () => {
   expect(faults).toEqual([
     expect.stringMatching(/^name: /),
     expect.stringMatching(/^intervalHours: /),
-    'schedule: expected one of cron and everyHours, found both',
+    'schedule.cron: expected it or everyHours, found both',
     expect.stringMatching(/^schedule.everyHours: expected intervalHours, 7, .*found 24/),
     expect.stringMatching(/^schedule.timeZone: expected an IANA name .*found "Mars\/Olympus"/),
     expect.stringMatching(/^schedule.timeZone: expected none with everyHours/),
