@@ -20,6 +20,8 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   cycles: { summary: 'list, show and cancel cycles', load: async () => (await import('./cycles')).cyclesCommand() },
   logs: { summary: "a cycle's external jobs, in their own words", load: async () => (await import('./logs')).logsCommand() },
   versions: { summary: 'the kept versions of a relation', load: async () => (await import('./versions')).versionsCommand() },
+  replay: { summary: "replay recorded histories against today's code", load: async () => (await import('./replay')).replayCommand() },
+  archive: { summary: 'archive the histories of ended executions', load: async () => (await import('./archive')).archiveCommand() },
   'codec-server': { summary: 'decrypt payloads for `temporal` and the Web UI', load: async () => (await import('./codec-server')).codecServerCommand() },
   temporal: { summary: "Temporal's own CLI, pointed at the local stack", load: async () => (await import('./temporal')).temporalCommand() },
 };

@@ -25,6 +25,8 @@ export interface WorkerConfig {
   readonly duckdbMemoryMb: number;
   /** An AWS request without an answer is given up after this long, and tried again. */
   readonly awsTimeoutSeconds: number;
+  /** Histories of ended executions are archived so often; 0: never. */
+  readonly archiveSeconds: number;
   /** `host:port` that serves Prometheus metrics; absent: none. */
   readonly metricsAddress?: string;
 }
@@ -69,6 +71,10 @@ export function readWorkerConfig(env: Readonly<Record<string, string | undefined
   if (!/^\d+$/.test(awsTimeout) || Number(awsTimeout) < 1) {
     faults.push(`MERIDIAN_AWS_TIMEOUT_SECONDS: expected a whole number of at least 1, found "${awsTimeout}"`);
   }
+  const archiveSeconds = env.MERIDIAN_ARCHIVE_SECONDS ?? '60';
+  if (!/^\d+$/.test(archiveSeconds)) {
+    faults.push(`MERIDIAN_ARCHIVE_SECONDS: expected a whole number, 0 for never, found "${archiveSeconds}"`);
+  }
   const metrics = env.MERIDIAN_METRICS_ADDRESS;
   if (metrics !== undefined && !/^[^\s:]+:\d+$/.test(metrics)) {
     faults.push(`MERIDIAN_METRICS_ADDRESS: expected host:port, found "${metrics}"`);
@@ -97,9 +103,15 @@ export function readWorkerConfig(env: Readonly<Record<string, string | undefined
     glueRoleArn: values.glueRoleArn,
     outcomeTopicArn: values.outcomeTopicArn,
     jobsUri: values.jobsUri,
-    workDir: env.MERIDIAN_WORK_DIR ?? '/tmp/meridian-worker',
+    workDir: workDirOf(env),
     duckdbMemoryMb: Number(memory),
     awsTimeoutSeconds: Number(awsTimeout),
+    archiveSeconds: Number(archiveSeconds),
     ...(metrics === undefined ? {} : { metricsAddress: metrics }),
   });
+}
+
+/** Scratch space of the machine's workers: the workflow bundles are kept there too. */
+export function workDirOf(env: Readonly<Record<string, string | undefined>>): string {
+  return env.MERIDIAN_WORK_DIR ?? '/tmp/meridian-worker';
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import { readTemporalSettings } from '../edge/temporal-settings';
+import { keepArchiving } from './archiver';
 import { workflowBundle } from './bundle';
 import type { WorkerConfig } from './config';
 import { createDependencies } from './dependencies';
@@ -36,6 +37,7 @@ export async function runWorker(
     );
   });
   await requireSearchAttributes(connection.operatorService, namespace);
+  const stopped = new AbortController();
   const dependencies = createDependencies(config, { connection, namespace, dataConverter }, pipelines);
   try {
     const worker = await Worker.create({
@@ -54,7 +56,9 @@ export async function runWorker(
     });
     const running = worker.run();
     onReady(config.taskQueue);
-    await running;
+    const archiving = config.archiveSeconds === 0 ? undefined : keepArchiving(dependencies.archive, config.archiveSeconds * 1_000, Runtime.instance().logger, stopped.signal);
+    await running.finally(() => stopped.abort());
+    await archiving;
   } finally {
     await dependencies.close();
     await connection.close();
