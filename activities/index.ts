@@ -1,3 +1,4 @@
+import type { BackfillActivities } from './backfills';
 import type { BatchActivities } from './batches';
 import type { CycleActivities } from './cycles';
 import type { DataQualityActivities } from './data-quality';
@@ -19,4 +20,5 @@ export type Activities = PipelineActivities &
   DataQualityActivities &
   LoadActivities &
   PromotionActivities &
-  PublicationActivities;
+  PublicationActivities &
+  BackfillActivities;

@@ -1,6 +1,9 @@
 /** The one line that the Web UI shows beside an activity. */
 export const ACTIVITY_SUMMARIES: Readonly<Record<string, string>> = {
   resolvePipeline: 'the declaration, frozen into this history',
+  planBackfill: 'which intervals are due',
+  readInterval: 'is it still due?',
+  awaitCycleEnd: 'wait for a cycle that somebody else started',
   openCycle: 'cycle record and generation',
   takeTurn: "wait for the dataset's turn",
   raiseFence: 'fence: no older epoch can commit',

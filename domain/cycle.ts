@@ -21,6 +21,9 @@ export const CycleOutcome = {
 } as const;
 export type CycleOutcome = (typeof CycleOutcome)[keyof typeof CycleOutcome];
 
+/** `low`: other cycles of the dataset go first, as a backfill's do. */
+export type CyclePriority = 'low';
+
 /** The stages in the order in which they run. */
 export const STAGES = ['resolve', 'turn', 'discover', 'dedup', 'transform', 'check', 'load', 'promote', 'publish'] as const;
 export type Stage = (typeof STAGES)[number];

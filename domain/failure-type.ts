@@ -6,6 +6,10 @@ export const FailureType = {
   InvalidPipeline: 'InvalidPipeline',
   /** The interval asked for is none of this pipeline's. */
   InvalidInterval: 'InvalidInterval',
+  /** Another backfill of the pipeline runs, or its input is not what a backfill takes. */
+  BackfillRefused: 'BackfillRefused',
+  /** Too many cycles of a backfill in a row came to nothing, or it was paused for too long. */
+  BackfillStopped: 'BackfillStopped',
   /** The same interval is already being run under its own workflow id. */
   CycleAlreadyRunning: 'CycleAlreadyRunning',
   /** Another execution took this cycle's turn: its epoch is no longer the dataset's. */

@@ -30,6 +30,8 @@ interface CycleTable extends GenerationKey {
   workflow_id: string;
   run_id: string;
   spec: JSONColumnType<PipelineSpec>;
+  /** Lets cycles of the dataset that do not have it take the turn first. */
+  low_priority: ColumnType<boolean, boolean | undefined, boolean>;
   /** Of the turn that this generation held; null while it has not had one. */
   epoch: number | null;
   outcome: CycleOutcome | null;

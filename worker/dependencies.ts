@@ -7,6 +7,7 @@ import { SNSClient } from '@aws-sdk/client-sns';
 import { Client, WorkflowNotFoundError, type ConnectionLike } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import type { Activities } from '../activities';
+import { createBackfillActivities } from '../activities/backfills';
 import { createBatchActivities } from '../activities/batches';
 import { createCycleActivities } from '../activities/cycles';
 import { createDataQualityActivities } from '../activities/data-quality';
@@ -61,6 +62,7 @@ export function createDependencies(
   const activities: Activities = {
     ...createPipelineActivities({ pipelines }),
     ...cycles,
+    ...createBackfillActivities({ db: database.db, isExecutionClosed: (workflowId) => isExecutionClosed(client, workflowId) }),
     ...createBatchActivities({ s3, dynamodb, buckets, objectsTable: config.objectsTable }),
     ...createLedgerActivities({
       s3,
@@ -111,7 +113,8 @@ export function createDependencies(
   };
 }
 
-async function isExecutionClosed(client: Client, workflowId: string, runId: string): Promise<boolean> {
+/** @param runId - absent: the newest execution of that id */
+async function isExecutionClosed(client: Client, workflowId: string, runId?: string): Promise<boolean> {
   try {
     const { status } = await client.workflow.getHandle(workflowId, runId).describe();
     return status.name !== 'RUNNING';

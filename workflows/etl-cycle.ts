@@ -11,7 +11,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { CycleOutcome, type CycleRef, cycleWorkflowId } from '../domain/cycle';
+import { CycleOutcome, type CyclePriority, type CycleRef, cycleWorkflowId } from '../domain/cycle';
 import { toRfc3339 } from '../domain/data-interval';
 import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
@@ -21,6 +21,7 @@ import { describedActivities, expectHeartbeatsWithin } from './described-activit
 import { dedupBatch, discoverSentence, dedupSentence } from './dedup-batch';
 import { failedRules } from './quality-gate';
 import { announcementOf, closingOf, emptyReport, type ReportDraft } from './report-draft';
+import { rootMessage } from './root-message';
 import { abandonCycle, settleOlderJobs } from './settle';
 import {
   intervalAttribute,
@@ -35,6 +36,8 @@ export interface EtlCycleInput {
   readonly pipeline: string;
   /** RFC 3339; absent: a Schedule's tick, else the last interval that had closed when this execution started. */
   readonly intervalEnd?: string;
+  /** Absent: as a nightly. */
+  readonly priority?: CyclePriority;
 }
 
 /** The stage table, as `cycles show` prints it. */
@@ -54,7 +57,7 @@ export async function etlCycle(input: EtlCycleInput): Promise<CycleReport> {
 
   const { spec, interval } = await table.run('resolve', () => resolvePipeline({ ...input, ...requestedInterval(input) }));
   const workflowId = cycleWorkflowId(spec.name, interval.end);
-  if (workflowInfo().workflowId !== workflowId) return delegate(workflowId, { pipeline: spec.name, intervalEnd: interval.end });
+  if (workflowInfo().workflowId !== workflowId) return delegate(workflowId, { ...input, pipeline: spec.name, intervalEnd: interval.end });
 
   upsertSearchAttributes([
     { key: pipelineAttribute, value: spec.name },
@@ -68,6 +71,7 @@ export async function etlCycle(input: EtlCycleInput): Promise<CycleReport> {
     intervalEnd: interval.end,
     workflowId,
     runId,
+    ...(input.priority === undefined ? {} : { priority: input.priority }),
   });
   table.open(cycle);
   const report = emptyReport(cycle, workflowId);
@@ -154,7 +158,7 @@ function nothingToPromote(report: ReportDraft, reason: string): void {
 }
 
 /** A start under another id runs the cycle under its own, so that two starts of one interval exclude each other. */
-async function delegate(workflowId: string, input: Required<EtlCycleInput>): Promise<CycleReport> {
+async function delegate(workflowId: string, input: EtlCycleInput): Promise<CycleReport> {
   try {
     return await executeChild(etlCycle, { workflowId, args: [input], parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL });
   } catch (error) {
@@ -174,11 +178,4 @@ function requestedInterval(input: EtlCycleInput): { readonly startedAt: string; 
     startedAt: toRfc3339(info.startTime),
     ...(input.intervalEnd === undefined && tick !== undefined ? { intervalEnd: toRfc3339(tick) } : {}),
   };
-}
-
-/** The message nearest the cause: Temporal wraps a failure once for each hop it took. */
-function rootMessage(error: unknown): string {
-  let deepest = error;
-  while (deepest instanceof Error && deepest.cause instanceof Error) deepest = deepest.cause;
-  return deepest instanceof Error ? deepest.message : String(deepest);
 }

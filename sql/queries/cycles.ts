@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import type { CycleOutcome, CycleRef } from '../../domain/cycle';
+import type { CycleOutcome, CyclePriority, CycleRef } from '../../domain/cycle';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import type { Database } from '../schema';
 import { generationKey, toCycleRef } from './generation';
@@ -10,13 +10,15 @@ export interface NewGeneration {
   readonly intervalEnd: string;
   readonly workflowId: string;
   readonly runId: string;
+  /** Absent: as a nightly. */
+  readonly priority?: CyclePriority;
 }
 
 /** The generation after the last; undefined when this run has one already, or another run took the number meanwhile. */
 export async function insertGeneration(db: Kysely<Database>, input: NewGeneration): Promise<CycleRef | undefined> {
   const row = await db
     .insertInto('meridian.cycle')
-    .columns(['pipeline', 'interval_end', 'generation', 'dataset', 'interval_start', 'workflow_id', 'run_id', 'spec'])
+    .columns(['pipeline', 'interval_end', 'generation', 'dataset', 'interval_start', 'workflow_id', 'run_id', 'spec', 'low_priority'])
     .expression((eb) =>
       eb
         .selectFrom('meridian.cycle')
@@ -31,6 +33,7 @@ export async function insertGeneration(db: Kysely<Database>, input: NewGeneratio
           cast<string>(val(input.workflowId), 'text').as('workflow_id'),
           cast<string>(val(input.runId), 'text').as('run_id'),
           cast<string>(val(JSON.stringify(input.spec)), 'jsonb').as('spec'),
+          cast<boolean>(val(input.priority === 'low'), 'boolean').as('low_priority'),
         ]),
     )
     .onConflict((conflict) => conflict.doNothing())
@@ -74,19 +77,26 @@ export interface Waiting {
   readonly cycle: CycleRef;
   readonly workflowId: string;
   readonly runId: string;
+  readonly lowPriority: boolean;
 }
 
 /** Of the dataset: opened, and neither closed nor ever given the turn. They wait for it, or their execution ended while they did. */
 export async function findWaiting(db: Kysely<Database>, dataset: string): Promise<readonly Waiting[]> {
   const rows = await db
     .selectFrom('meridian.cycle')
-    .select(['pipeline', 'dataset', 'interval_start', 'interval_end', 'generation', 'workflow_id', 'run_id'])
+    .select(['pipeline', 'dataset', 'interval_start', 'interval_end', 'generation', 'workflow_id', 'run_id', 'low_priority'])
     .where('dataset', '=', dataset)
     .where('epoch', 'is', null)
     .where('closed_at', 'is', null)
     .orderBy('opened_at')
     .execute();
-  return rows.map((row) => ({ cycle: toCycleRef(row), workflowId: row.workflow_id, runId: row.run_id }));
+  return rows.map((row) => ({ cycle: toCycleRef(row), workflowId: row.workflow_id, runId: row.run_id, lowPriority: row.low_priority }));
+}
+
+/** Whether the generation lets those of normal priority have the turn first. */
+export async function isLowPriority(db: Kysely<Database>, cycle: CycleRef): Promise<boolean> {
+  const row = await db.selectFrom('meridian.cycle').select('low_priority').where(generationIs(cycle)).executeTakeFirst();
+  return row?.low_priority ?? false;
 }
 
 /** Gives a generation up: what still runs of it may create, load and promote nothing from here on. Idempotent. */

@@ -20,7 +20,7 @@ it('migrates an empty database, and has nothing to do the second time', async ()
   const applied = [await migrate(db), await migrate(db)];
 
   await close();
-  expect(applied).toEqual([['0001-cycle-record', '0002-versions', '0003-promote'], []]);
+  expect(applied).toEqual([['0001-cycle-record', '0002-versions', '0003-promote', '0005-cycle-priority'], []]);
 });
 
 it('applies each migration once when three start at the same time', async () => {
@@ -30,7 +30,7 @@ it('applies each migration once when three start at the same time', async () => 
   const applied = await Promise.all([opened, ...others].map(({ db }) => migrate(db)));
 
   await Promise.all([opened, ...others].map(({ close }) => close()));
-  expect(applied.flat()).toEqual(['0001-cycle-record', '0002-versions', '0003-promote']);
+  expect(applied.flat()).toEqual(['0001-cycle-record', '0002-versions', '0003-promote', '0005-cycle-priority']);
 });
 
 it('names the migration that failed, and why', async () => {

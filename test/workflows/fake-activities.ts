@@ -1,6 +1,6 @@
 import type { Activities } from '../../activities';
 import type { CycleRef } from '../../domain/cycle';
-import { intervalEndingAt, lastClosedInterval } from '../../domain/data-interval';
+import { type DataInterval, intervalEndingAt, lastClosedInterval } from '../../domain/data-interval';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
 
@@ -25,6 +25,12 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
       spec,
       interval: intervalEnd === undefined ? lastClosedInterval(new Date(startedAt), 24) : intervalEndingAt(intervalEnd, 24),
     }),
+    planBackfill: async ({ from, to }) => {
+      const due = daysBetween(from, to);
+      return { due, dueCount: due.length, states: { missing: due.length }, needDecision: { count: 0, first: [] } };
+    },
+    readInterval: async () => ({ state: 'missing' }),
+    awaitCycleEnd: async () => ({ state: 'promoted' }),
     openCycle: async ({ intervalStart, intervalEnd }) => ({ cycle: cycleOf(intervalStart, intervalEnd), olderJobs: [] }),
     takeTurn: async () => ({ epoch: 7 }),
     raiseFence: async () => undefined,
@@ -87,6 +93,11 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     ]),
   ) as unknown as Activities;
   return { activities, calls };
+}
+
+function daysBetween(from: string, to: string): readonly DataInterval[] {
+  const days = (Date.parse(to) - Date.parse(from)) / 86_400_000;
+  return Array.from({ length: days }, (_, day) => intervalEndingAt(new Date(Date.parse(from) + (day + 1) * 86_400_000).toISOString(), 24));
 }
 
 export function cycleOf(intervalStart: string, intervalEnd: string): CycleRef {
