@@ -10,6 +10,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
 import type { Activities } from '../../activities';
+import { backfillWorkflowId } from '../../domain/backfill';
 import { cycleWorkflowId } from '../../domain/cycle';
 import { FailureType } from '../../domain/failure-type';
 
@@ -37,13 +38,20 @@ function cycle(activities: Partial<Activities> = {}, meanwhile?: Recording['mean
   };
 }
 
+function backfilling(activities: Partial<Activities>, meanwhile?: Recording['meanwhile']): Recording {
+  return {
+    workflow: 'backfill',
+    workflowId: backfillWorkflowId('mobile-geolocation'),
+    input: { pipeline: 'mobile-geolocation', from: '2018-08-01T00:00:00Z', to: '2018-08-05T00:00:00Z' },
+    activities,
+    ...(meanwhile === undefined ? {} : { meanwhile }),
+  };
+}
+
 /** One recorded history for each shape. */
 export const RECORDED_OUTCOMES: Readonly<Record<string, Recording>> = {
   promoted: cycle(),
-  empty: cycle({
-    discoverBatches: () =>
-      Promise.resolve({ manifest: { bucket: 'b', key: 'k' }, objectCount: 0, sizeBytes: 0, chunkCount: 0 }),
-  }),
+  empty: cycle(emptyNights()),
   rejected: cycle({
     awaitQualityRun: ({ step, runId }) =>
       Promise.resolve({
@@ -62,20 +70,22 @@ export const RECORDED_OUTCOMES: Readonly<Record<string, Recording>> = {
     awaitSnapshots: () => Promise.resolve({ outcome: 'blocked', waitedMs: 900_000, blockedBy: ['pid 42'] }),
   }),
   settling: cycle({ takeTurn: afterTerminatedNight() }),
-  cancelled: cycle(
-    {
-      awaitSparkJob: async () => {
-        for (;;) {
-          Context.current().heartbeat();
-          await Context.current().sleep(100);
-        }
-      },
-    },
-    async (handle, called) => {
-      await called('awaitSparkJob');
-      await handle.cancel();
-    },
-  ),
+  cancelled: cycle({ awaitSparkJob: beatForEver }, async (handle, called) => {
+    await called('awaitSparkJob');
+    await handle.cancel();
+  }),
+  'backfill-done': backfilling({
+    ...emptyNights(),
+    readInterval: ({ interval }) => Promise.resolve({ state: interval.end === INTERVAL_END ? 'promoted' : 'missing' }),
+  }),
+  'backfill-stopped': backfilling({ discoverBatches: () => Promise.reject(ApplicationFailure.nonRetryable('bucket gone', FailureType.Misconfigured)) }),
+  'backfill-continued': backfilling({ ...emptyNights(), planBackfill: firstPage }),
+  'backfill-paused-cancelled': backfilling({ ...emptyNights(), takeTurn: beatForEver }, async (handle, called) => {
+    await called('takeTurn');
+    await handle.signal('pause', { by: 'ada', reason: 'month end' });
+    await handle.signal('resume');
+    await handle.cancel();
+  }),
 };
 
 /** The turn of a dataset whose last holder was terminated: it is settled first, then the turn is taken again. */
@@ -86,4 +96,22 @@ function afterTerminatedNight(): Activities['takeTurn'] {
     const earlier = { ...cycle, intervalStart: '2018-07-31T00:00:00Z', intervalEnd: '2018-08-01T00:00:00Z' };
     return Promise.resolve({ epoch: 2, ...(taken === 1 ? { unsettled: { cycle: earlier, promoted: false, jobs: [] } } : {}) });
   };
+}
+
+function emptyNights(): Partial<Activities> {
+  return { discoverBatches: () => Promise.resolve({ manifest: { bucket: 'b', key: 'k' }, objectCount: 0, sizeBytes: 0, chunkCount: 0 }) };
+}
+
+/** Ends by its cancellation alone. */
+async function beatForEver(): Promise<never> {
+  for (;;) {
+    Context.current().heartbeat();
+    await Context.current().sleep(100);
+  }
+}
+
+/** Of a range whose cycles are more than one history should hold. */
+function firstPage({ from }: { readonly from: string }): ReturnType<Activities['planBackfill']> {
+  const end = new Date(Date.parse(from) + 86_400_000).toISOString().replace('.000', '');
+  return Promise.resolve({ due: [{ start: from, end }], dueCount: 2, states: { missing: 2 }, needDecision: { count: 0, first: [] }, medianMs: 60_000 });
 }
