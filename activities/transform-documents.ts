@@ -3,7 +3,8 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { type CycleRef, cycleId, generationPrefix } from '../domain/cycle';
 import type { JobManifest, QuarantineCounts, S3Pointer, TransformInput } from '../domain/documents';
 import { FailureType } from '../domain/failure-type';
-import type { PipelineSpec } from '../domain/pipeline-spec';
+import { outputName, type PipelineSpec } from '../domain/pipeline-spec';
+import { relationOf } from './job-relation';
 import { readJsonDocument, writeJsonDocumentOnce } from './json-document';
 
 /** A storage file with the cycle generation that stored it. */
@@ -34,10 +35,10 @@ export function createTransformDocumentActivities(deps: TransformDocumentDepende
   return {
     /** Writes the job's input document once; idempotent by (cycle, generation): a retry returns the first one. */
     async prepareTransform({ cycle, spec }: { readonly cycle: CycleRef; readonly spec: PipelineSpec }): Promise<PreparedTransform> {
-      const pointer = { bucket: deps.buckets.artifacts, key: `cycles/${generationPrefix(cycle)}/transform/input.json` };
+      const pointer = transformInputPointer(deps.buckets.artifacts, cycle);
       const existing = await readJsonDocument<TransformInput>(deps.s3, pointer);
       const document = existing ?? (await writeJsonDocumentOnce(deps.s3, pointer, await describeInput(deps, cycle, spec)));
-      return { input: pointer, files: document.files.length, rowCount: document.rowCount, addedRowCount: document.addedRowCount };
+      return preparedOf(pointer, document);
     },
 
     /**
@@ -59,7 +60,7 @@ export function createTransformDocumentActivities(deps: TransformDocumentDepende
         inputRows: manifest.inputRows,
         quarantined: manifest.quarantined,
         relations: manifest.relations.map((relation) => ({
-          name: relation.name,
+          name: spec.relations.find((declared) => outputName(declared) === relation.name)?.name ?? relation.name,
           rows: relation.rows,
           ...(relation.addedRows === undefined ? {} : { addedRows: relation.addedRows }),
           parts: relation.copyParts.length,
@@ -69,6 +70,11 @@ export function createTransformDocumentActivities(deps: TransformDocumentDepende
     },
   };
 }
+/** Where a generation's input document stands. */
+export function transformInputPointer(artifactsBucket: string, cycle: CycleRef): S3Pointer {
+  return { bucket: artifactsBucket, key: `cycles/${generationPrefix(cycle)}/transform/input.json` };
+}
+
 export type TransformDocumentActivities = ReturnType<typeof createTransformDocumentActivities>;
 
 export interface PreparedTransform {
@@ -78,16 +84,41 @@ export interface PreparedTransform {
   readonly addedRowCount: number;
 }
 
+/** What passes through Temporal of an input document. */
+export function preparedOf(input: S3Pointer, { files, rowCount, addedRowCount }: TransformInput): PreparedTransform {
+  return { input, files: files.length, rowCount, addedRowCount };
+}
+
 async function describeInput(deps: TransformDocumentDependencies, cycle: CycleRef, spec: PipelineSpec): Promise<TransformInput> {
   const live = await deps.liveStorageFiles(spec);
+  const files = live.map((file) => ({
+    uri: `s3://${deps.buckets.storage}/${file.key}`,
+    eventDate: file.eventDate,
+    rowCount: file.rowCount,
+    added: cycleId(file.cycle) === cycleId(cycle) && file.cycle.generation === cycle.generation,
+  }));
+  return transformInput(deps.buckets, cycle, spec, { files, quarantineUri: `s3://${deps.buckets.quarantine}/${generationPrefix(cycle)}/transform/` });
+}
+
+/** A file that a job may be given; which event dates are served says the declaration. */
+export interface InputFile {
+  readonly uri: string;
+  readonly eventDate: string;
+  readonly rowCount: number;
+  readonly added: boolean;
+}
+
+/** What a job is given for one generation, whose output goes to the generation's own prefix of the refined bucket. */
+export function transformInput(
+  buckets: Pick<TransformDocumentDependencies['buckets'], 'refined' | 'artifacts'>,
+  cycle: CycleRef,
+  spec: PipelineSpec,
+  given: { readonly files: readonly InputFile[]; readonly quarantineUri: string },
+): TransformInput {
   const firstServed = firstServedDate(cycle, spec);
-  const files = live
-    .filter((file) => firstServed === undefined || file.eventDate >= firstServed)
-    .map((file) => ({
-      uri: `s3://${deps.buckets.storage}/${file.key}`,
-      rowCount: file.rowCount,
-      added: cycleId(file.cycle) === cycleId(cycle) && file.cycle.generation === cycle.generation,
-    }));
+  const files = given.files
+    .filter(({ eventDate }) => firstServed === undefined || eventDate >= firstServed)
+    .map(({ uri, rowCount, added }) => ({ uri, rowCount, added }));
   const rowsOf = (some: readonly { readonly rowCount: number }[]) => some.reduce((sum, file) => sum + file.rowCount, 0);
   return {
     cycle,
@@ -96,10 +127,10 @@ async function describeInput(deps: TransformDocumentDependencies, cycle: CycleRe
     rowCount: rowsOf(files),
     addedRowCount: rowsOf(files.filter((file) => file.added)),
     references: Object.fromEntries(
-      Object.entries(spec.transform.references).map(([name, key]) => [name, `s3://${deps.buckets.artifacts}/${key}`]),
+      Object.entries(spec.transform.references).map(([name, key]) => [name, `s3://${buckets.artifacts}/${key}`]),
     ),
-    outputUri: `s3://${deps.buckets.refined}/${generationPrefix(cycle)}/`,
-    quarantineUri: `s3://${deps.buckets.quarantine}/${generationPrefix(cycle)}/transform/`,
+    outputUri: `s3://${buckets.refined}/${generationPrefix(cycle)}/`,
+    quarantineUri: given.quarantineUri,
   };
 }
 
@@ -111,17 +142,19 @@ function firstServedDate(cycle: CycleRef, spec: PipelineSpec): string | undefine
 function manifestFaults(manifest: JobManifest, spec: PipelineSpec): readonly string[] {
   const faults: string[] = [];
   for (const declared of spec.relations) {
-    const found = manifest.relations.find((relation) => relation.name === declared.name);
+    const name = outputName(declared);
+    const found = manifest.relations.find((relation) => relation.name === name);
     if (found === undefined) {
-      faults.push(`relation "${declared.name}" is missing`);
+      faults.push(`relation "${name}" is missing`);
       continue;
     }
     const inParts = found.copyParts.reduce((sum, part) => sum + part.rows, 0);
-    if (inParts !== found.rows) faults.push(`relation "${declared.name}" has ${found.rows} rows, but its COPY parts hold ${inParts}`);
+    if (inParts !== found.rows) faults.push(`relation "${name}" has ${found.rows} rows, but its COPY parts hold ${inParts}`);
   }
-  const records = manifest.relations.find((relation) => relation.name === spec.quality.relation);
+  const gated = outputName(relationOf(spec, spec.quality.relation));
+  const records = manifest.relations.find((relation) => relation.name === gated);
   if (records !== undefined && records.addedRows === undefined) {
-    faults.push(`relation "${spec.quality.relation}" does not say how many of its rows this cycle added`);
+    faults.push(`relation "${gated}" does not say how many of its rows this cycle added`);
   }
   return faults;
 }
