@@ -100,7 +100,8 @@ export async function dropVersion(
   return true;
 }
 
-async function setLockTimeout(db: Kysely<Database>, lockTimeout: string): Promise<void> {
+/** Bounds every wait for a lock to the end of the transaction. */
+export async function setLockTimeout(db: Kysely<Database>, lockTimeout: string): Promise<void> {
   await sql`select set_config('lock_timeout', ${lockTimeout}, true)`.execute(db);
 }
 
@@ -116,7 +117,14 @@ async function expectLiveGeneration(trx: Kysely<Database>, { cycle, epoch }: Mak
   }
 }
 
-async function checkContract(db: Kysely<Database>, { spec, relation, manifestColumns }: MakeCandidateInput): Promise<void> {
+/**
+ * Holds what the job wrote against the declaration, and the declaration against the view that is there. Reads only.
+ * @throws `IncompatibleColumns` with a diff, `InvalidPipeline`, `Misconfigured`, none of them retryable
+ */
+export async function checkContract(
+  db: Kysely<Database>,
+  { spec, relation, manifestColumns }: Pick<MakeCandidateInput, 'spec' | 'relation' | 'manifestColumns'>,
+): Promise<void> {
   const owner = await findPipelineOfRelation(db, relation.name);
   if (owner !== undefined && owner !== spec.name) {
     throw ApplicationFailure.nonRetryable(

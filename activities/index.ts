@@ -1,6 +1,7 @@
 import type { BatchActivities } from './batches';
 import type { CycleActivities } from './cycles';
 import type { DataQualityActivities } from './data-quality';
+import type { DryRunActivities } from './dry-run';
 import type { LedgerActivities } from './ledger';
 import type { LoadActivities } from './load';
 import type { PipelineActivities } from './pipelines';
@@ -19,4 +20,5 @@ export type Activities = PipelineActivities &
   DataQualityActivities &
   LoadActivities &
   PromotionActivities &
-  PublicationActivities;
+  PublicationActivities &
+  DryRunActivities;

@@ -35,11 +35,10 @@ export interface LedgerDependencies {
   readonly rawLimits?: RawLimits;
 }
 
-const SEGMENT_CACHE_BYTES = 8 * 1024 ** 3;
 
 /** Activities around the dedup ledger: storage is the files of its committed, unvoided chunks (docs/ARCHITECTURE.md). */
 export function createLedgerActivities(deps: LedgerDependencies) {
-  const cache = new SegmentCache(join(deps.workDir, 'segments'), deps.segmentCacheBytes ?? SEGMENT_CACHE_BYTES);
+  const cache = new SegmentCache(join(deps.workDir, 'segments'), deps.segmentCacheBytes);
   const openTable = () => new LedgerTable(deps.dynamodb, deps.ledgerTable, Context.current().cancellationSignal);
 
   return {

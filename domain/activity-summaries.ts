@@ -30,5 +30,11 @@ export const ACTIVITY_SUMMARIES: Readonly<Record<string, string>> = {
   dropCandidates: "drop the generation's candidates",
   closeCycle: 'outcome → cycle record',
   releaseTurn: "free the dataset's turn",
+  freezeDryRunBase: "dry run: settled storage files → what it builds on",
+  dedupDryChunks: 'dry run: records not seen in the window → files of its own',
+  prepareDryTransform: 'dry run: what the Spark job is given → input document',
+  checkLiveContract: 'dry run: could the live views take these columns?',
+  diffDryRun: 'dry run: live versions against the shadow → diff',
+  dropDryRun: 'dry run: its tables, views and files go',
   announceOutcome: 'metrics, one notification',
 };

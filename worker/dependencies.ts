@@ -10,6 +10,7 @@ import type { Activities } from '../activities';
 import { createBatchActivities } from '../activities/batches';
 import { createCycleActivities } from '../activities/cycles';
 import { createDataQualityActivities } from '../activities/data-quality';
+import { createDryRunActivities } from '../activities/dry-run';
 import { createLedgerActivities, liveStorageFiles } from '../activities/ledger';
 import { createLoadActivities } from '../activities/load';
 import { createPipelineActivities } from '../activities/pipelines';
@@ -58,18 +59,13 @@ export function createDependencies(
     isExecutionClosed: (workflowId, runId) => isExecutionClosed(client, workflowId, runId),
   });
   const liveFiles = (spec: PipelineSpec) => liveStorageFiles({ s3, dynamodb, buckets, ledgerTable: config.ledgerTable }, { dataset: spec.dataset });
+  const ledger = { s3, dynamodb, buckets, ledgerTable: config.ledgerTable, workDir: config.workDir, duckdbMemoryMb: config.duckdbMemoryMb };
   const activities: Activities = {
     ...createPipelineActivities({ pipelines }),
     ...cycles,
     ...createBatchActivities({ s3, dynamodb, buckets, objectsTable: config.objectsTable }),
-    ...createLedgerActivities({
-      s3,
-      dynamodb,
-      buckets,
-      ledgerTable: config.ledgerTable,
-      workDir: config.workDir,
-      duckdbMemoryMb: config.duckdbMemoryMb,
-    }),
+    ...createLedgerActivities(ledger),
+    ...createDryRunActivities({ ...database, ...ledger }),
     ...createTransformDocumentActivities({ s3, buckets, liveStorageFiles: liveFiles }),
     ...createSparkActivities({
       emr,

@@ -39,6 +39,17 @@ export async function findVersion(db: Kysely<Database>, { relation, version }: V
   return row === undefined ? undefined : toVersionRow(row);
 }
 
+/** The version that a relation's view serves, if it serves any. */
+export async function findServedVersion(db: Kysely<Database>, relation: string): Promise<VersionRow | undefined> {
+  const row = await db
+    .selectFrom('meridian.version')
+    .select(['relation', 'version', 'table_name', 'state', 'columns', 'rows'])
+    .where('relation', '=', relation)
+    .where('state', '=', 'promoted')
+    .executeTakeFirst();
+  return row === undefined ? undefined : toVersionRow(row);
+}
+
 /** Reads a version's state and keeps it to the end of the transaction: several loaders at once may, a dropper waits for them. */
 export async function shareVersion(db: Kysely<Database>, key: VersionKey): Promise<VersionState | undefined> {
   const row = await db

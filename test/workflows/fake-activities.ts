@@ -25,7 +25,10 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
       spec,
       interval: intervalEnd === undefined ? lastClosedInterval(new Date(startedAt), 24) : intervalEndingAt(intervalEnd, 24),
     }),
-    openCycle: async ({ intervalStart, intervalEnd }) => ({ cycle: cycleOf(intervalStart, intervalEnd), olderJobs: [] }),
+    openCycle: async ({ spec: opened, intervalStart, intervalEnd }) => ({
+      cycle: { ...cycleOf(intervalStart, intervalEnd), pipeline: opened.name, dataset: opened.dataset },
+      olderJobs: [],
+    }),
     takeTurn: async () => ({ epoch: 7 }),
     raiseFence: async () => undefined,
     discoverBatches: async () => ({ manifest, objectCount: 12, sizeBytes: 1_000_000, chunkCount: 3 }),
@@ -37,14 +40,15 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     prepareTransform: async () => ({ input: manifest, files: 4, rowCount: SERVED, addedRowCount: STORED }),
     submitSparkJob: async () => ({ clientToken: 'token', jobRunId: 'jr-1' }),
     awaitSparkJob: async () => ({ jobRunId: 'jr-1', vCpuHours: 0.1, memoryGbHours: 0.4, storageGbHours: 1 }),
-    readJobManifest: async () => ({
+    readJobManifest: async ({ spec: declared }) => ({
       manifest,
       inputRows: SERVED,
       quarantined: {},
-      relations: [
-        { name: 'positions', rows: SERVED, addedRows: STORED, parts: 2, sizeBytes: 10_000 },
-        { name: 'zone_activity', rows: 9, parts: 1, sizeBytes: 1_000 },
-      ],
+      relations: declared.relations.map(({ name }) =>
+        name === declared.quality.relation
+          ? { name, rows: SERVED, addedRows: STORED, parts: 2, sizeBytes: 10_000 }
+          : { name, rows: 9, parts: 1, sizeBytes: 1_000 },
+      ),
     }),
     startQualityRun: async ({ step }) => ({ clientToken: `token-${step}`, runId: `dq-${step}` }),
     awaitQualityRun: async ({ step, runId }) => ({
@@ -54,7 +58,7 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     }),
     createCandidate: async ({ relation }) => ({ version: 3, table: `${relation}_v3` }),
     loadRelation: async () => ({ rows: SERVED, parts: 2 }),
-    finishCandidate: async ({ relation }) => ({ rows: relation === 'positions' ? SERVED : 9 }),
+    finishCandidate: async ({ relation, spec: declared }) => ({ rows: relation === declared.quality.relation ? SERVED : 9 }),
     awaitSnapshots: async () => ({ outcome: 'clear', waitedMs: 38, blockedBy: [] }),
     vacuumCandidates: async () => undefined,
     promote: async () => ({ outcome: 'promoted', sequence: 4, promotedMs: 12, attempts: 1 }),
@@ -75,6 +79,17 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     closeCycle: async () => undefined,
     releaseTurn: async () => undefined,
     announceOutcome: async () => ({ announced: true }),
+    freezeDryRunBase: async () => ({ chunks: 2, files: 2 }),
+    dedupDryChunks: async () => ({ counts: { read: 100, stored: STORED, duplicates: 20, quarantined: { too_late: 10 } }, files: 1 }),
+    prepareDryTransform: async () => ({ input: manifest, files: 4, rowCount: SERVED, addedRowCount: STORED }),
+    checkLiveContract: async () => undefined,
+    diffDryRun: async ({ spec: compared }) => ({
+      document: { bucket: 'artifacts', key: 'dry-runs/diff.json' },
+      relations: compared.relations.map(({ name, view }) => ({
+        ...{ relation: name, view, liveVersion: 2, before: 100, after: SERVED, added: STORED, removed: 0, changed: 0, changedColumns: {} },
+      })),
+    }),
+    dropDryRun: async () => ({ tables: [] }),
     ...overrides,
   };
   const activities = Object.fromEntries(
