@@ -4,6 +4,8 @@ export const FailureType = {
   UnknownPipeline: 'UnknownPipeline',
   /** The declaration has faults; all are listed. */
   InvalidPipeline: 'InvalidPipeline',
+  /** What was asked for has no meaning; nothing was begun. */
+  InvalidRequest: 'InvalidRequest',
   /** The interval asked for is none of this pipeline's. */
   InvalidInterval: 'InvalidInterval',
   /** The same interval is already being run under its own workflow id. */

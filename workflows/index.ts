@@ -1,1 +1,2 @@
+export { dropSignal, dryRun, dryRunReportQuery } from './dry-run';
 export { etlCycle, progressQuery } from './etl-cycle';

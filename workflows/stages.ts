@@ -46,9 +46,15 @@ export async function takeSettledTurn(
   return turn.epoch;
 }
 
-/** Runs the pipeline's job over all live files of storage. */
-export async function transformBatch(spec: PipelineSpec, cycle: CycleRef, report: ReportDraft, detail: Detail): Promise<Transformed> {
-  const prepared = await short.prepareTransform({ cycle, spec });
+/** Runs the pipeline's job over all live files of storage. @param prepare - writes what the job is given, where that is something else */
+export async function transformBatch(
+  spec: PipelineSpec,
+  cycle: CycleRef,
+  report: ReportDraft,
+  detail: Detail,
+  prepare: () => Promise<Transformed['prepared']> = () => short.prepareTransform({ cycle, spec }),
+): Promise<Transformed> {
+  const prepared = await prepare();
   const job = await short.submitSparkJob({ cycle, spec, input: prepared.input });
   report.jobRunId = job.jobRunId;
   upsertSearchAttributes([{ key: jobRunAttribute, value: job.jobRunId }]);
