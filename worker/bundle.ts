@@ -36,7 +36,7 @@ async function sourcesHash(failureConverterPath: string | undefined): Promise<st
   const hash = createHash('sha256').update(await readFile(join(ROOT, 'package-lock.json')));
   if (failureConverterPath !== undefined) hash.update(await readFile(failureConverterPath));
   for (const folder of SOURCES) {
-    for (const name of (await readdir(join(ROOT, folder))).sort()) {
+    for (const name of (await readdir(join(ROOT, folder), { recursive: true })).sort()) {
       if (name.endsWith('.ts')) hash.update(name).update(await readFile(join(ROOT, folder, name)));
     }
   }

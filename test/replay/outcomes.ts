@@ -1,41 +1,81 @@
+/**
+ * What is recorded into test/replay/histories, one file a name: `npm run record-histories` runs each name that has no file yet, on a real
+ * Temporal server with hand-written activities (test/workflows/fake-activities.ts).
+ *
+ * To record a history of another workflow, export it from workflows/index.ts, give its activities an answer in fake-activities.ts, and
+ * add a name here: `'backfill-done': { workflow: 'backfill', workflowId: '…', input: { … } }`. `activities` breaks what should break;
+ * `meanwhile` signals, updates or cancels while it runs. It is over when its first execution has closed, be it by continuing as new.
+ */
+import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
 import type { Activities } from '../../activities';
+import { cycleWorkflowId } from '../../domain/cycle';
 import { FailureType } from '../../domain/failure-type';
 
-/** One recorded history for each shape that a cycle can take: what its activities answered. */
-export const RECORDED_OUTCOMES: Readonly<Record<string, Partial<Activities>>> = {
-  promoted: {},
-  empty: {
+/** One shape that an execution can take. */
+export interface Recording {
+  /** Its type, as workflows/index.ts exports it. */
+  readonly workflow: string;
+  readonly workflowId: string;
+  readonly input: object;
+  /** What answers otherwise than in a night that goes well. */
+  readonly activities?: Partial<Activities>;
+  /** What is done to it while it runs; `called` waits until an activity of that name was called. */
+  readonly meanwhile?: (handle: WorkflowHandle, called: (name: keyof Activities) => Promise<void>) => Promise<unknown>;
+}
+
+const INTERVAL_END = '2018-08-02T00:00:00Z';
+
+function cycle(activities: Partial<Activities> = {}, meanwhile?: Recording['meanwhile']): Recording {
+  return {
+    workflow: 'etlCycle',
+    workflowId: cycleWorkflowId('mobile-geolocation', INTERVAL_END),
+    input: { pipeline: 'mobile-geolocation', intervalEnd: INTERVAL_END },
+    activities,
+    ...(meanwhile === undefined ? {} : { meanwhile }),
+  };
+}
+
+/** One recorded history for each shape. */
+export const RECORDED_OUTCOMES: Readonly<Record<string, Recording>> = {
+  promoted: cycle(),
+  empty: cycle({
     discoverBatches: () =>
       Promise.resolve({ manifest: { bucket: 'b', key: 'k' }, objectCount: 0, sizeBytes: 0, chunkCount: 0 }),
-  },
-  rejected: {
+  }),
+  rejected: cycle({
     awaitQualityRun: ({ step, runId }) =>
       Promise.resolve({
         runId,
         rules: [{ step, rule: 'Completeness "speed" > 0.9', result: step === 'added' ? 'FAIL' : 'PASS' }],
         rowCount: 70,
       }),
-  },
-  failed: {
+  }),
+  failed: cycle({
     awaitSparkJob: () => Promise.reject(ApplicationFailure.nonRetryable('run jr-1 ended FAILED', FailureType.JobFailed)),
-  },
-  blocked: {
+  }),
+  blocked: cycle({
     awaitSnapshots: () => Promise.resolve({ outcome: 'blocked', waitedMs: 900_000, blockedBy: ['pid 42'] }),
-  },
-  'blocked-marked': {
+  }),
+  'blocked-marked': cycle({
     awaitSnapshots: () => Promise.resolve({ outcome: 'blocked', waitedMs: 900_000, blockedBy: ['pid 42'] }),
-  },
-  settling: { takeTurn: afterTerminatedNight() },
-  cancelled: {
-    awaitSparkJob: async () => {
-      for (;;) {
-        Context.current().heartbeat();
-        await Context.current().sleep(100);
-      }
+  }),
+  settling: cycle({ takeTurn: afterTerminatedNight() }),
+  cancelled: cycle(
+    {
+      awaitSparkJob: async () => {
+        for (;;) {
+          Context.current().heartbeat();
+          await Context.current().sleep(100);
+        }
+      },
     },
-  },
+    async (handle, called) => {
+      await called('awaitSparkJob');
+      await handle.cancel();
+    },
+  ),
 };
 
 /** The turn of a dataset whose last holder was terminated: it is settled first, then the turn is taken again. */
