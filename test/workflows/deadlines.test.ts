@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { Activities } from '../../activities';
 import { cycleWorkflowId } from '../../domain/cycle';
-import { intervalEndingAt } from '../../domain/data-interval';
+import { intervalEndingAt } from '../../domain/calendar';
 import type { HoldSpec } from '../../domain/decision';
 import type { CycleReport } from '../../domain/progress';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
@@ -28,7 +28,7 @@ async function heldNight(hold: HoldSpec, overrides: Partial<Activities> = {}) {
   const { activities, calls } = fakeActivities({
     resolvePipeline: async ({ intervalEnd = END }) => ({
       spec: { ...mobileGeolocation, quality: { ...mobileGeolocation.quality, hold } },
-      interval: intervalEndingAt(intervalEnd, 24),
+      interval: intervalEndingAt(intervalEnd, { intervalHours: 24 }),
     }),
     awaitQualityRun: async ({ step, runId }) => ({ runId, rules: [{ step, rule: 'RowCount > 0', result: step === 'added' ? 'FAIL' : 'PASS' }], rowCount: step === 'added' ? 70 : 170 }),
     ...overrides,
