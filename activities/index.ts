@@ -6,6 +6,7 @@ import type { LoadActivities } from './load';
 import type { PipelineActivities } from './pipelines';
 import type { PromotionActivities } from './promotion';
 import type { PublicationActivities } from './publication';
+import type { RollbackActivities } from './rollback';
 import type { RerunActivities } from './reruns';
 import type { SetAsideActivities } from './set-aside';
 import type { SparkActivities } from './spark';
@@ -23,4 +24,5 @@ export type Activities = PipelineActivities &
   PromotionActivities &
   PublicationActivities &
   RerunActivities &
+  RollbackActivities &
   SetAsideActivities;

@@ -46,6 +46,8 @@ export const FailureType = {
   CandidateGone: 'CandidateGone',
   /** Another promotion came first: the sequence is no longer what this cycle saw. */
   PromotionSuperseded: 'PromotionSuperseded',
+  /** What a rollback asks for cannot be served; the message says what can. */
+  RollbackRefused: 'RollbackRefused',
   /** The worker's database role lacks a privilege that a safe promotion needs. */
   DatabasePrivilegeMissing: 'DatabasePrivilegeMissing',
   /** A credential, permission or resource that a person must mend. */

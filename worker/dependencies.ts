@@ -16,6 +16,7 @@ import { createPipelineActivities } from '../activities/pipelines';
 import { createPromotionActivities } from '../activities/promotion';
 import { createPublicationActivities } from '../activities/publication';
 import { createRerunActivities } from '../activities/reruns';
+import { createRollbackActivities } from '../activities/rollback';
 import { createSetAsideActivities } from '../activities/set-aside';
 import { createSparkActivities } from '../activities/spark';
 import { createTransformDocumentActivities } from '../activities/transform-documents';
@@ -93,6 +94,7 @@ export function createDependencies(
     }),
     ...createLoadActivities({ ...database, s3 }),
     ...createPromotionActivities({ ...database }),
+    ...createRollbackActivities({ ...database }),
     ...createRerunActivities({ db: database.db, s3, buckets, liveStorageFiles: liveFiles, chunkTotals: ledger.chunkTotals }),
     ...createSetAsideActivities({ db: database.db, s3, dynamodb, buckets, objectsTable: config.objectsTable }),
     ...createPublicationActivities({

@@ -1,3 +1,5 @@
 export { decideUpdate } from './decision-desk';
 export { discardCycle } from './discard-cycle';
 export { etlCycle, progressQuery } from './etl-cycle';
+export { releaseHold } from './release-hold';
+export { rollback } from './rollback';

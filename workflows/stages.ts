@@ -144,7 +144,7 @@ export async function promoteCandidates(
   const promotion = await wait.promote({ cycle, spec, versions, epoch, metadata: { jobRunId: report.jobRunId ?? '', ...approvalOf(report) } });
   if (promotion.outcome === 'blocked') {
     report.outcome = CycleOutcome.Blocked;
-    report.reason = `the views' locks could not be had within ${spec.promotion.swapWaitMinutes} minutes: ${promotion.reason}`;
+    report.reason = promotion.held === true ? promotion.reason : `the views' locks could not be had within ${spec.promotion.swapWaitMinutes} minutes: ${promotion.reason}`;
     detail(report.reason);
     return;
   }

@@ -2,6 +2,7 @@ import type { Activities } from '../../activities';
 import type { CycleRef } from '../../domain/cycle';
 import { requestedInterval } from '../../domain/calendar';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
+import type { RollbackPlan } from '../../domain/rollback';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
 
 export interface Call {
@@ -69,6 +70,10 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     settlePromotion: async () => undefined,
     settleSparkJob: async () => undefined,
     settleQualityRun: async () => undefined,
+    planRollback: async () => rollbackPlan(),
+    awaitOlderReaders: async () => ({ waitedMs: 0 }),
+    rollback: async ({ plan, request }) => ({ plan, sequence: 5, promotedMs: 8, attempts: 1, held: request.hold ?? true }),
+    releaseHold: async () => ({ released: true }),
     planRerun: async ({ request }) => ({ ...request, ofGeneration: 1, ofRunId: 'run-1' }),
     reuseResults: async () => ({}),
     releaseObjects: async () => ({ released: 12 }),
@@ -92,6 +97,11 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     ]),
   ) as unknown as Activities;
   return { activities, calls };
+}
+
+function rollbackPlan(): RollbackPlan {
+  const target = { relation: 'positions', view: 'vw_positions', from: 4, version: 3, table: 'positions_v3', rows: SERVED };
+  return { pipeline: spec.name, latest: 4, restored: 3, cycle: cycleOf('2018-08-01T00:00:00Z', '2018-08-02T00:00:00Z'), targets: [target], loadedAt: '2018-08-02T00:05:00.000Z' };
 }
 
 export function cycleOf(intervalStart: string, intervalEnd: string): CycleRef {
