@@ -2,7 +2,7 @@ import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@tempor
 import { toRfc3339 } from '../domain/data-interval';
 import type { RollbackReport, RollbackRequest } from '../domain/rollback';
 import { pureLookup, shortStep, waitStep } from './activity-options';
-import { describedActivities } from './described-activities';
+import { describedActivities, expectHeartbeatsWithin } from './described-activities';
 import { pipelineAttribute } from './search-attributes';
 
 const { resolvePipeline } = describedActivities(pureLookup);
@@ -16,6 +16,7 @@ const wait = describedActivities(waitStep);
 export async function rollback(request: RollbackRequest): Promise<RollbackReport> {
   const { runId, startTime } = workflowInfo();
   const { spec } = await resolvePipeline({ pipeline: request.pipeline, startedAt: toRfc3339(startTime) });
+  expectHeartbeatsWithin(spec.heartbeatSeconds);
   upsertSearchAttributes([{ key: pipelineAttribute, value: spec.name }]);
   const plan = await short.planRollback({ spec, request });
   const tables = plan.targets.map((target) => `${target.view}: version ${target.from} → ${target.version} (${target.rows} rows)`).join(', ');

@@ -87,6 +87,11 @@ export const RECORDED_OUTCOMES: Readonly<Record<string, Recording>> = {
   'rerun-transform': rerun('transform'),
   'rerun-check': rerun('check'),
   'rerun-load': rerun('load'),
+  'rolled-back': { workflow: 'rollback', workflowId: 'rollback/mobile-geolocation', input: { pipeline: 'mobile-geolocation', by: 'ada', reason: 'wrong data' } },
+  'hold-released': { workflow: 'releaseHold', workflowId: 'release/mobile-geolocation', input: { pipeline: 'mobile-geolocation', by: 'ada' } },
+  'blocked-by-rollback': cycle({
+    promote: () => Promise.resolve({ outcome: 'blocked', held: true, reason: 'rolled back by ada', attempts: 1 }),
+  }),
   discarded: {
     workflow: 'discardCycle',
     workflowId: `discard/mobile-geolocation-${INTERVAL_END}`,
