@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   worker: { summary: 'run a worker', load: async () => (await import('./worker')).workerCommand() },
   pipelines: { summary: 'list and check the declarations', load: async () => (await import('./pipelines')).pipelinesCommand() },
   run: { summary: "run a pipeline's cycle", load: async () => (await import('./run')).runCommand() },
+  schedules: { summary: 'plan, apply, list, pause, resume and trigger what runs by itself', load: async () => (await import('./schedules')).schedulesCommand() },
   cycles: { summary: 'list, show and cancel cycles', load: async () => (await import('./cycles')).cyclesCommand() },
   logs: { summary: "a cycle's external jobs, in their own words", load: async () => (await import('./logs')).logsCommand() },
   versions: { summary: 'the kept versions of a relation', load: async () => (await import('./versions')).versionsCommand() },
