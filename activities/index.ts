@@ -6,6 +6,8 @@ import type { LoadActivities } from './load';
 import type { PipelineActivities } from './pipelines';
 import type { PromotionActivities } from './promotion';
 import type { PublicationActivities } from './publication';
+import type { RerunActivities } from './reruns';
+import type { SetAsideActivities } from './set-aside';
 import type { SparkActivities } from './spark';
 import type { TransformDocumentActivities } from './transform-documents';
 
@@ -19,4 +21,6 @@ export type Activities = PipelineActivities &
   DataQualityActivities &
   LoadActivities &
   PromotionActivities &
-  PublicationActivities;
+  PublicationActivities &
+  RerunActivities &
+  SetAsideActivities;

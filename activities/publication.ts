@@ -77,7 +77,7 @@ export function createPublicationActivities(deps: PublicationDependencies) {
      * durable before the call, so at most an unconfirmed one is sent again, under the same `outcomeId` attribute.
      */
     async announceOutcome(input: AnnounceOutcomeInput): Promise<{ announced: boolean }> {
-      const outcomeId = `${generationPrefix(input.cycle)}/${input.outcome}`;
+      const outcomeId = [generationPrefix(input.cycle), input.outcome, ...(input.reminder === undefined ? [] : [input.reminder])].join('/');
       if (!(await deps.claimNotification(outcomeId))) return { announced: false };
       const metric = (name: string, value: number) => ({
         MetricName: name,
@@ -117,7 +117,11 @@ export type PublicationActivities = ReturnType<typeof createPublicationActivitie
 
 export interface AnnounceOutcomeInput {
   readonly cycle: CycleRef;
-  readonly outcome: CycleOutcome;
+  readonly outcome: CycleOutcome | 'held' | 'reminder';
+  /** Which reminder, from 1. */
+  readonly reminder?: number;
+  /** Of a held cycle: when the declaration decides, RFC 3339. */
+  readonly until?: string;
   readonly reason?: string;
   /** Metric name → count, e.g. `RecordsStored`. */
   readonly counts: Readonly<Record<string, number>>;

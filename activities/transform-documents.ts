@@ -32,12 +32,23 @@ export interface TransformOutput {
 /** Activities that write what a transform job is given and read what it left. */
 export function createTransformDocumentActivities(deps: TransformDocumentDependencies) {
   return {
-    /** Writes the job's input document once; idempotent by (cycle, generation): a retry returns the first one. */
-    async prepareTransform({ cycle, spec }: { readonly cycle: CycleRef; readonly spec: PipelineSpec }): Promise<PreparedTransform> {
-      const pointer = { bucket: deps.buckets.artifacts, key: `cycles/${generationPrefix(cycle)}/transform/input.json` };
+    /**
+     * Writes the job's input document once; idempotent by (cycle, generation): a retry returns the first one.
+     * @param data - the earlier generation whose chunks a rerun builds on; absent: the cycle's own
+     */
+    async prepareTransform({ cycle, spec, data = cycle }: PrepareTransformInput): Promise<PreparedTransform> {
+      const pointer = transformInputPointer(deps.buckets.artifacts, cycle);
       const existing = await readJsonDocument<TransformInput>(deps.s3, pointer);
-      const document = existing ?? (await writeJsonDocumentOnce(deps.s3, pointer, await describeInput(deps, cycle, spec)));
-      return { input: pointer, files: document.files.length, rowCount: document.rowCount, addedRowCount: document.addedRowCount };
+      const document = existing ?? (await writeJsonDocumentOnce(deps.s3, pointer, await describeInput(deps, cycle, spec, data)));
+      return preparedBy(pointer, document);
+    },
+
+    /** What an earlier generation's transform was given. Idempotent: reads only. @throws `JobOutputInvalid`, not retryable, when it is gone */
+    async readTransformInput({ cycle }: { readonly cycle: CycleRef }): Promise<PreparedTransform> {
+      const pointer = transformInputPointer(deps.buckets.artifacts, cycle);
+      const document = await readJsonDocument<TransformInput>(deps.s3, pointer);
+      if (document !== undefined) return preparedBy(pointer, document);
+      throw ApplicationFailure.nonRetryable(`s3://${pointer.bucket}/${pointer.key} is gone: expected the input of the transform that is reused`, FailureType.JobOutputInvalid);
     },
 
     /**
@@ -78,19 +89,38 @@ export interface PreparedTransform {
   readonly addedRowCount: number;
 }
 
-async function describeInput(deps: TransformDocumentDependencies, cycle: CycleRef, spec: PipelineSpec): Promise<TransformInput> {
-  const live = await deps.liveStorageFiles(spec);
+export interface PrepareTransformInput {
+  readonly cycle: CycleRef;
+  readonly spec: PipelineSpec;
+  readonly data?: CycleRef;
+}
+
+/** Where a generation's transform finds what it is given. */
+export function transformInputPointer(artifactsBucket: string, cycle: CycleRef): S3Pointer {
+  return { bucket: artifactsBucket, key: `cycles/${generationPrefix(cycle)}/transform/input.json` };
+}
+
+/** Of the live files, those that a cycle serves. */
+export function servedFiles(live: readonly LiveStorageFile[], cycle: CycleRef, spec: PipelineSpec): readonly LiveStorageFile[] {
   const firstServed = firstServedDate(cycle, spec);
-  const files = live
-    .filter((file) => firstServed === undefined || file.eventDate >= firstServed)
+  return live.filter((file) => firstServed === undefined || file.eventDate >= firstServed);
+}
+
+function preparedBy(input: S3Pointer, document: TransformInput): PreparedTransform {
+  return { input, files: document.files.length, rowCount: document.rowCount, addedRowCount: document.addedRowCount };
+}
+
+async function describeInput(deps: TransformDocumentDependencies, cycle: CycleRef, spec: PipelineSpec, data: CycleRef): Promise<TransformInput> {
+  const files = servedFiles(await deps.liveStorageFiles(spec), cycle, spec)
     .map((file) => ({
       uri: `s3://${deps.buckets.storage}/${file.key}`,
       rowCount: file.rowCount,
-      added: cycleId(file.cycle) === cycleId(cycle) && file.cycle.generation === cycle.generation,
+      added: cycleId(file.cycle) === cycleId(data) && file.cycle.generation === data.generation,
     }));
   const rowsOf = (some: readonly { readonly rowCount: number }[]) => some.reduce((sum, file) => sum + file.rowCount, 0);
   return {
-    cycle,
+    // The job tells added rows by it: they carry the generation that stored them.
+    cycle: data,
     cycleId: cycleId(cycle),
     files,
     rowCount: rowsOf(files),

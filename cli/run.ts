@@ -1,12 +1,12 @@
 import { Command } from 'commander';
-import { WorkflowExecutionAlreadyStartedError, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/client';
+import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/client';
 import { cycleWorkflowId } from '../domain/cycle';
 import { requestedInterval } from '../domain/calendar';
 import { pipelines } from '../pipelines';
 import { reportText, retryLine, stageLine } from './cycle-text';
 import { loadStackEnvironment } from './environment';
 import { followCycle } from './follow-cycle';
-import { createOutput, UsageError } from './output';
+import { createOutput, type Output, UsageError } from './output';
 import { withTemporal } from './temporal-client';
 
 interface RunOptions {
@@ -42,15 +42,20 @@ export function runCommand(): Command {
           throw new Error(`The cycle ${workflowId} is already running: follow it with \`meridian cycles show ${pipeline} ${intervalEnd}\``);
         }
         if (!options.wait) return output.result({ workflowId, pipeline, intervalEnd }, `Started ${workflowId}`);
-        const report = await followCycle(client, workflowId, {
-          stage: (row) => output.note(stageLine(row)),
-          advance: (stage, done, total, unit) => output.advance(stage, done, total, unit),
-          retry: (stage, activity, attempt, message) => output.note(retryLine(stage, activity, attempt, message)),
-        });
-        output.result(report, reportText(report));
-        if (report.outcome !== 'promoted' && report.outcome !== 'empty') process.exitCode = 1;
+        await followToResult(client, workflowId, output);
       });
     });
+}
+
+/** Shows a cycle's stages until it ends, then its report; exit code 1 unless it was promoted or empty. */
+export async function followToResult(client: Client, workflowId: string, output: Output): Promise<void> {
+  const report = await followCycle(client, workflowId, {
+    stage: (row) => output.note(stageLine(row)),
+    advance: (stage, done, total, unit) => output.advance(stage, done, total, unit),
+    retry: (stage, activity, attempt, message) => output.note(retryLine(stage, activity, attempt, message)),
+  });
+  output.result(report, reportText(report));
+  if (report.outcome !== 'promoted' && report.outcome !== 'empty') process.exitCode = 1;
 }
 
 /** @throws UsageError for a pipeline that nobody declared or an interval that is none of its own, or that has not closed */

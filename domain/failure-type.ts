@@ -6,6 +6,8 @@ export const FailureType = {
   InvalidPipeline: 'InvalidPipeline',
   /** The interval asked for is none of this pipeline's. */
   InvalidInterval: 'InvalidInterval',
+  /** What a rerun or a discard asks for is not there; the message says what can be done instead. */
+  RerunRefused: 'RerunRefused',
   /** The same interval is already being run under its own workflow id. */
   CycleAlreadyRunning: 'CycleAlreadyRunning',
   /** Another execution took this cycle's turn: its epoch is no longer the dataset's. */

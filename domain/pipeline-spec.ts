@@ -1,3 +1,5 @@
+import type { HoldSpec } from './decision';
+
 /** A pipeline's declaration: plain, serialisable data. `validatePipeline` says every fault of one at once. */
 export interface PipelineSpec {
   /** `[a-z][a-z0-9-]{1,31}`; names the cycles. */
@@ -107,6 +109,8 @@ export interface QualitySpec {
   readonly added: readonly string[];
   /** DQDL rules over all that would be served. */
   readonly served: readonly string[];
+  /** A cycle that fails a rule waits for a person's decision; absent: it is rejected at once. */
+  readonly hold?: HoldSpec;
 }
 
 export interface RelationSpec {

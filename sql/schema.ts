@@ -1,6 +1,7 @@
 import type { ColumnType, JSONColumnType } from 'kysely';
 import type { CycleOutcome } from '../domain/cycle';
 import type { ColumnSpec, PipelineSpec } from '../domain/pipeline-spec';
+import type { RerunPlan } from '../domain/rerun';
 
 /** Kysely's view of schema `meridian`; the migrations are the truth. int8 arrives as a number, see `openDatabase`. */
 export interface Database {
@@ -35,6 +36,8 @@ interface CycleTable extends GenerationKey {
   outcome: CycleOutcome | null;
   detail: string | null;
   counts: JSONColumnType<Readonly<Record<string, unknown>>, string | undefined, string>;
+  /** What this generation was run again from; null for all others. */
+  rerun: JSONColumnType<RerunPlan, string | undefined, string> | null;
   opened_at: DefaultedTimestamp;
   /** From here on nothing of this generation may be created, loaded or promoted. */
   sealed_at: NullableTimestamp;

@@ -15,6 +15,8 @@ import { createLoadActivities } from '../activities/load';
 import { createPipelineActivities } from '../activities/pipelines';
 import { createPromotionActivities } from '../activities/promotion';
 import { createPublicationActivities } from '../activities/publication';
+import { createRerunActivities } from '../activities/reruns';
+import { createSetAsideActivities } from '../activities/set-aside';
 import { createSparkActivities } from '../activities/spark';
 import { createTransformDocumentActivities } from '../activities/transform-documents';
 import type { PipelineSpec } from '../domain/pipeline-spec';
@@ -58,18 +60,19 @@ export function createDependencies(
     isExecutionClosed: (workflowId, runId) => isExecutionClosed(client, workflowId, runId),
   });
   const liveFiles = (spec: PipelineSpec) => liveStorageFiles({ s3, dynamodb, buckets, ledgerTable: config.ledgerTable }, { dataset: spec.dataset });
+  const ledger = createLedgerActivities({
+    s3,
+    dynamodb,
+    buckets,
+    ledgerTable: config.ledgerTable,
+    workDir: config.workDir,
+    duckdbMemoryMb: config.duckdbMemoryMb,
+  });
   const activities: Activities = {
     ...createPipelineActivities({ pipelines }),
     ...cycles,
     ...createBatchActivities({ s3, dynamodb, buckets, objectsTable: config.objectsTable }),
-    ...createLedgerActivities({
-      s3,
-      dynamodb,
-      buckets,
-      ledgerTable: config.ledgerTable,
-      workDir: config.workDir,
-      duckdbMemoryMb: config.duckdbMemoryMb,
-    }),
+    ...ledger,
     ...createTransformDocumentActivities({ s3, buckets, liveStorageFiles: liveFiles }),
     ...createSparkActivities({
       emr,
@@ -90,6 +93,8 @@ export function createDependencies(
     }),
     ...createLoadActivities({ ...database, s3 }),
     ...createPromotionActivities({ ...database }),
+    ...createRerunActivities({ db: database.db, s3, buckets, liveStorageFiles: liveFiles, chunkTotals: ledger.chunkTotals }),
+    ...createSetAsideActivities({ db: database.db, s3, dynamodb, buckets, objectsTable: config.objectsTable }),
     ...createPublicationActivities({
       glue,
       sns,

@@ -36,6 +36,7 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     }),
     prepareTransform: async () => ({ input: manifest, files: 4, rowCount: SERVED, addedRowCount: STORED }),
     submitSparkJob: async () => ({ clientToken: 'token', jobRunId: 'jr-1' }),
+    readTransformInput: async () => ({ input: manifest, files: 4, rowCount: SERVED, addedRowCount: STORED }),
     awaitSparkJob: async () => ({ jobRunId: 'jr-1', vCpuHours: 0.1, memoryGbHours: 0.4, storageGbHours: 1 }),
     readJobManifest: async () => ({
       manifest,
@@ -68,6 +69,10 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     settlePromotion: async () => undefined,
     settleSparkJob: async () => undefined,
     settleQualityRun: async () => undefined,
+    planRerun: async ({ request }) => ({ ...request, ofGeneration: 1, ofRunId: 'run-1' }),
+    reuseResults: async () => ({}),
+    releaseObjects: async () => ({ released: 12 }),
+    discardObjects: async () => ({ discarded: 12 }),
     recordJob: async (job) => ({ ...job, state: 'RECORDED' }),
     recordCounts: async () => undefined,
     chunkTotals: async () => ({ chunks: 3, files: 3, counts: { read: 100, stored: STORED, duplicates: 20, quarantined: { too_late: 10 } } }),
