@@ -7,7 +7,7 @@ import { loadStackEnvironment } from './environment';
 import { createOutput } from './output';
 import { applySchedules, described, ownedIds, planSchedules } from './schedules/reconcile';
 import { ownedSchedule, scheduledPipeline, scheduledPipelines } from './schedules/selection';
-import { listedSchedule, scheduleText, stepsText } from './schedules/text';
+import { listedSchedule, scheduleText, stepsText, waitingTicks } from './schedules/text';
 import { withTemporal } from './temporal-client';
 
 interface JsonOption {
@@ -48,7 +48,7 @@ export function schedulesCommand(): Command {
     const name = paused ? 'pause' : 'resume';
     command
       .command(name)
-      .description(paused ? 'start nothing more by itself, until `resume`; what runs goes on' : 'start again at the next tick; ticks of the pause are not made up')
+      .description(paused ? 'start nothing by itself until `resume`; what runs goes on, ticks that wait for it are dropped' : 'start again at the next tick; ticks of the pause are not made up')
       .argument(...PIPELINE)
       .option('--reason <text>', 'kept with the Schedule')
       .option(...JSON_OPTION)
@@ -79,10 +79,14 @@ async function setPaused(pipeline: string, paused: boolean, options: JsonOption 
   const spec = scheduledPipeline(pipelines, pipeline);
   const note = options.reason ?? `${paused ? 'paused' : 'resumed'} by \`meridian schedules\``;
   await connected(async (client) => {
-    const { scheduleId } = await ownedSchedule(client, spec);
+    const found = await ownedSchedule(client, spec);
+    const { scheduleId } = found;
     const handle = client.schedule.getHandle(scheduleId);
     await (paused ? handle.pause(note) : handle.unpause(note));
-    createOutput(options).result({ scheduleId, paused, note }, `${scheduleId} is ${paused ? 'paused' : 'active'}: ${note}`);
+    const output = createOutput(options);
+    const dropped = paused ? waitingTicks(found) : 0;
+    if (dropped > 0) output.note(`${dropped} ticks waited for the cycle that runs, and are dropped: make them up with \`meridian backfill\``);
+    output.result({ scheduleId, paused, note }, `${scheduleId} is ${paused ? 'paused' : 'active'}: ${note}`);
   });
 }
 

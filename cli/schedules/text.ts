@@ -16,6 +16,8 @@ export interface ListedSchedule {
   /** Newest first; due at the tick and its jitter. */
   readonly lastActions: readonly { readonly dueAt: string; readonly startedAt: string; readonly workflowId: string }[];
   readonly running: readonly string[];
+  /** Ticks whose cycles start once what runs has ended. */
+  readonly waitingTicks: number;
   /** Ticks that were older than the catch-up window when the server came back. */
   readonly missedTicks: number;
   /** Ticks that an earlier cycle was still running at, where the declared overlap skips. */
@@ -39,9 +41,15 @@ export function listedSchedule(description: ScheduleDescription): ListedSchedule
       .reverse()
       .map(({ scheduledAt, takenAt, action }) => ({ dueAt: toRfc3339(scheduledAt), startedAt: toRfc3339(takenAt), workflowId: action.workflow.workflowId })),
     running: info.runningActions.map(({ workflow }) => workflow.workflowId),
+    waitingTicks: waitingTicks(description),
     missedTicks: info.numActionsMissedCatchupWindow,
     skippedTicks: info.numActionsSkippedOverlap,
   };
+}
+
+/** Ticks that wait for a running cycle: a pause drops them. */
+export function waitingTicks({ raw }: ScheduleDescription): number {
+  return Number(raw.info?.bufferSize ?? 0);
 }
 
 /** @param localZone - the reader's own, shown beside UTC and the Schedule's */
@@ -52,6 +60,7 @@ export function scheduleText(listed: ListedSchedule, localZone: string): string 
   for (const { dueAt, startedAt, workflowId } of listed.lastActions) {
     lines.push(`  last  ${dueAt}  started ${startedAt} as ${workflowId}${listed.running.includes(workflowId) ? ', still running' : ''}`);
   }
+  if (listed.waitingTicks > 0) lines.push(`  ${listed.waitingTicks} ticks wait for what runs`);
   if (listed.missedTicks > 0) lines.push(`  ${listed.missedTicks} ticks were older than the catch-up window: make them up with \`meridian backfill\``);
   if (listed.skippedTicks > 0) lines.push(`  ${listed.skippedTicks} ticks were skipped while a cycle ran`);
   return lines.join('\n');

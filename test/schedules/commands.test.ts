@@ -15,6 +15,7 @@ import { scheduledPipeline } from '../../cli/schedules/selection';
 import type { ListedSchedule } from '../../cli/schedules/text';
 import { pipelines } from '../../pipelines';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
+import { faultPipeline } from '../faults/pipeline';
 import { startTestEnvironment } from '../support/temporal';
 import { withWorker } from '../support/worker';
 import { fakeActivities } from '../workflows/fake-activities';
@@ -126,8 +127,7 @@ test('bad input is one clear error each, and nothing is started', async () => {
   for (const command of ['pause', 'resume', 'trigger']) {
     await expect(schedules(command, PIPELINE)).rejects.toThrow(`The server has no Schedule ${SCHEDULE}: \`meridian schedules apply\` makes it`);
   }
-  const { schedule: _, ...unscheduled } = mobileGeolocation;
-  expect(() => scheduledPipeline([unscheduled], PIPELINE)).toThrow(new UsageError(`Pipeline "${PIPELINE}" declares no schedule: give it one in pipelines/, then \`meridian schedules apply\``));
+  expect(() => scheduledPipeline([faultPipeline('by-hand')], 'by-hand')).toThrow(new UsageError(`Pipeline "by-hand" declares no schedule: give it one in pipelines/, then \`meridian schedules apply\``));
   await expect(runCommand().parseAsync([PIPELINE, '--interval-end', future], { from: 'user' })).rejects.toThrow(/is in the future: the last interval that has closed ended at/);
   await expect(runCommand().parseAsync([PIPELINE, '--interval-end', '2026-11-20T05:00:00Z'], { from: 'user' })).rejects.toThrow(/nearest ones end at 2026-11-20T00:00:00Z and 2026-11-21T00:00:00Z/);
   for (const end of [future, '2026-11-20T00:00:00Z']) await expect(environment.client.workflow.getHandle(cycleWorkflowId(PIPELINE, end)).describe()).rejects.toThrow(/not found/i);
@@ -137,13 +137,13 @@ test('a cycle that plain Temporal starts for an interval in the future fails by 
   const { activities, calls } = fakeActivities({ resolvePipeline });
   const future = nextTicks(mobileGeolocation, new Date(), 2)[1] ?? '';
 
-  const error = await withWorker(environment, activities, (taskQueue) =>
+  const error: unknown = await withWorker(environment, activities, (taskQueue) =>
     environment.client.workflow
       .execute('etlCycle', { workflowId: cycleWorkflowId(PIPELINE, future), taskQueue, args: [{ pipeline: PIPELINE, intervalEnd: future }] })
       .catch((failure: unknown) => failure),
   );
 
   expect(error).toBeInstanceOf(WorkflowFailedError);
-  expect(error).toMatchObject({ cause: { cause: { type: 'InvalidInterval', message: expect.stringContaining('is in the future') as unknown } } });
+  expect(error).toMatchObject({ cause: { cause: { type: 'InvalidInterval', message: expect.stringContaining('is in the future') as string } } });
   expect(calls.map(({ name }) => name)).not.toContain('openCycle');
 });

@@ -111,8 +111,7 @@ test("what somebody changed by hand is shown and put right, and a person's pause
 
 test('a Schedule of ours that nobody declares is reported, and removed with --prune alone; one that is not ours is never touched (S2.11)', async () => {
   await apply([pipeline('kept'), pipeline('dropped')]);
-  const { memo: _, ...foreign } = scheduleOptions(pipeline('theirs'), TASK_QUEUE);
-  await environment.client.schedule.create(foreign);
+  await environment.client.schedule.create({ ...scheduleOptions(pipeline('theirs'), TASK_QUEUE), memo: { team: 'theirs' } });
   await until(async () => (await ownedIds(environment.client)).length === 2);
 
   const reported = await apply([pipeline('kept')]);
@@ -126,8 +125,7 @@ test('a Schedule of ours that nobody declares is reported, and removed with --pr
 });
 
 test('a Schedule of another maker in the way is named, and nothing is changed (S2.11)', async () => {
-  const { memo: _, ...foreign } = scheduleOptions(pipeline('theirs'), TASK_QUEUE);
-  await environment.client.schedule.create(foreign);
+  await environment.client.schedule.create({ ...scheduleOptions(pipeline('theirs'), TASK_QUEUE), memo: { team: 'theirs' } });
 
   await expect(apply([pipeline('ours'), pipeline('theirs')])).rejects.toThrow(/^Nothing was changed: Meridian did not make the Schedule etl\/theirs/);
 
