@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   worker: { summary: 'run a worker', load: async () => (await import('./worker')).workerCommand() },
   pipelines: { summary: 'list and check the declarations', load: async () => (await import('./pipelines')).pipelinesCommand() },
   run: { summary: "run a pipeline's cycle", load: async () => (await import('./run')).runCommand() },
+  schedules: { summary: 'plan, apply, list, pause, resume and trigger what runs by itself', load: async () => (await import('./schedules')).schedulesCommand() },
   approve: { summary: 'promote a cycle that its gate held', load: async () => (await import('./decide')).decideCommand('approve') },
   reject: { summary: 'reject a cycle that its gate held', load: async () => (await import('./decide')).decideCommand('reject') },
   rerun: { summary: 'run a closed cycle again from a stage', load: async () => (await import('./rerun')).rerunCommand() },

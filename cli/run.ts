@@ -59,7 +59,7 @@ export async function followToResult(client: Client, workflowId: string, output:
 }
 
 /** @throws UsageError for a pipeline that nobody declared or an interval that is none of its own, or that has not closed */
-export function requestedCycle(pipeline: string, intervalEnd: string | undefined): { workflowId: string; intervalEnd: string } {
+function requestedCycle(pipeline: string, intervalEnd: string | undefined): { workflowId: string; intervalEnd: string } {
   const spec = pipelines.find((each) => each.name === pipeline);
   if (spec === undefined) {
     throw new UsageError(`No pipeline is named "${pipeline}": declared are ${pipelines.map((each) => each.name).join(', ')}`);

@@ -40,7 +40,7 @@ export interface ScheduleSpec {
   readonly catchupWindowHours: number;
   /** A cycle starts up to this much after its tick, so that many do not start at once: 0 unless declared. Its interval stays the tick's. */
   readonly jitterSeconds?: number;
-  /** The Schedule pauses itself when a cycle fails or times out; a rejected or blocked one has not failed. */
+  /** The Schedule pauses itself when a cycle fails or times out; a rejected, blocked or cancelled one has not. Ticks that wait then are dropped. */
   readonly pauseOnFailure?: boolean;
 }
 /** `buffer-all` waits its turn, `buffer-one` does so if none waits yet, `skip` is not made up. */
