@@ -59,7 +59,7 @@ async function refusal(of: Promise<unknown>): Promise<{ readonly type: string; r
   return { type: error.type, message: error.message };
 }
 async function served(): Promise<readonly unknown[]> {
-  return (await test.pool.query('select p.night, count(*)::int as rows, t.records::int from vw_places p, vw_totals t group by p.night, t.records')).rows;
+  return (await test.pool.query<object>('select p.night, count(*)::int as rows, t.records::int from vw_places p, vw_totals t group by p.night, t.records')).rows;
 }
 const night = (n: number) => [{ night: `${n}`, rows: 100 + n, records: 100 + n }];
 
