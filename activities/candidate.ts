@@ -1,5 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { type Kysely, sql } from 'kysely';
+import { manifestDiff, viewDiff } from '../domain/column-diff';
 import { type CycleRef, generationPrefix } from '../domain/cycle';
 import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec, RelationSpec } from '../domain/pipeline-spec';
@@ -17,7 +18,7 @@ import {
   type VersionRow,
 } from '../sql/queries/versions';
 import type { Database, VersionState } from '../sql/schema';
-import { manifestDiff, viewDiff } from './candidate-contract';
+
 import { candidateGone, turnLost } from './candidate-failures';
 
 export interface MakeCandidateInput {

@@ -37,6 +37,8 @@ export interface StartQualityRunInput {
   readonly cycle: CycleRef;
   readonly spec: PipelineSpec;
   readonly step: QualityStep;
+  /** The earlier generation whose transform output a rerun checks; absent: the cycle's own. */
+  readonly output?: CycleRef;
 }
 
 export interface QualityVerdict {
@@ -75,8 +77,8 @@ export function createDataQualityActivities(deps: DataQualityDependencies) {
      * (cycle, step, generation).
      * @throws `JobRefused`, not retryable, through the failure interceptor
      */
-    async startQualityRun({ cycle, spec, step }: StartQualityRunInput): Promise<{ clientToken: string; runId: string }> {
-      await registerPartitions(deps, cycle, spec);
+    async startQualityRun({ cycle, spec, step, output = cycle }: StartQualityRunInput): Promise<{ clientToken: string; runId: string }> {
+      await registerPartitions(deps, cycle, spec, output);
       const ruleset = await ensureRuleset(glue, spec, step);
       const token = clientToken(cycle, `check-${step}`);
       const origins = step === 'added' ? "origin = 'added'" : "origin in ('added', 'kept')";
@@ -161,8 +163,8 @@ export function createDataQualityActivities(deps: DataQualityDependencies) {
 }
 export type DataQualityActivities = ReturnType<typeof createDataQualityActivities>;
 
-async function registerPartitions(deps: DataQualityDependencies, cycle: CycleRef, spec: PipelineSpec): Promise<void> {
-  const parquetUri = `s3://${deps.refinedBucket}/${generationPrefix(cycle)}/${outputName(relationOf(spec, spec.quality.relation))}/parquet`;
+async function registerPartitions(deps: DataQualityDependencies, cycle: CycleRef, spec: PipelineSpec, output: CycleRef): Promise<void> {
+  const parquetUri = `s3://${deps.refinedBucket}/${generationPrefix(output)}/${outputName(relationOf(spec, spec.quality.relation))}/parquet`;
   const { Errors } = await deps.glue.send(
     new BatchCreatePartitionCommand({
       DatabaseName: deps.database,

@@ -7,6 +7,9 @@ import type { LoadActivities } from './load';
 import type { PipelineActivities } from './pipelines';
 import type { PromotionActivities } from './promotion';
 import type { PublicationActivities } from './publication';
+import type { RollbackActivities } from './rollback';
+import type { RerunActivities } from './reruns';
+import type { SetAsideActivities } from './set-aside';
 import type { SparkActivities } from './spark';
 import type { TransformDocumentActivities } from './transform-documents';
 
@@ -21,4 +24,7 @@ export type Activities = PipelineActivities &
   LoadActivities &
   PromotionActivities &
   PublicationActivities &
-  DryRunActivities;
+  DryRunActivities &
+  RerunActivities &
+  RollbackActivities &
+  SetAsideActivities;

@@ -33,12 +33,23 @@ export interface TransformOutput {
 /** Activities that write what a transform job is given and read what it left. */
 export function createTransformDocumentActivities(deps: TransformDocumentDependencies) {
   return {
-    /** Writes the job's input document once; idempotent by (cycle, generation): a retry returns the first one. */
-    async prepareTransform({ cycle, spec }: { readonly cycle: CycleRef; readonly spec: PipelineSpec }): Promise<PreparedTransform> {
+    /**
+     * Writes the job's input document once; idempotent by (cycle, generation): a retry returns the first one.
+     * @param data - the earlier generation whose chunks a rerun builds on; absent: the cycle's own
+     */
+    async prepareTransform({ cycle, spec, data = cycle }: PrepareTransformInput): Promise<PreparedTransform> {
       const pointer = transformInputPointer(deps.buckets.artifacts, cycle);
       const existing = await readJsonDocument<TransformInput>(deps.s3, pointer);
-      const document = existing ?? (await writeJsonDocumentOnce(deps.s3, pointer, await describeInput(deps, cycle, spec)));
+      const document = existing ?? (await writeJsonDocumentOnce(deps.s3, pointer, await describeInput(deps, cycle, spec, data)));
       return preparedOf(pointer, document);
+    },
+
+    /** What an earlier generation's transform was given. Idempotent: reads only. @throws `JobOutputInvalid`, not retryable, when it is gone */
+    async readTransformInput({ cycle }: { readonly cycle: CycleRef }): Promise<PreparedTransform> {
+      const pointer = transformInputPointer(deps.buckets.artifacts, cycle);
+      const document = await readJsonDocument<TransformInput>(deps.s3, pointer);
+      if (document !== undefined) return preparedOf(pointer, document);
+      throw ApplicationFailure.nonRetryable(`s3://${pointer.bucket}/${pointer.key} is gone: expected the input of the transform that is reused`, FailureType.JobOutputInvalid);
     },
 
     /**
@@ -84,20 +95,32 @@ export interface PreparedTransform {
   readonly addedRowCount: number;
 }
 
+export interface PrepareTransformInput {
+  readonly cycle: CycleRef;
+  readonly spec: PipelineSpec;
+  readonly data?: CycleRef;
+}
+
 /** What passes through Temporal of an input document. */
 export function preparedOf(input: S3Pointer, { files, rowCount, addedRowCount }: TransformInput): PreparedTransform {
   return { input, files: files.length, rowCount, addedRowCount };
 }
 
-async function describeInput(deps: TransformDocumentDependencies, cycle: CycleRef, spec: PipelineSpec): Promise<TransformInput> {
+/** Of the live files, those that a cycle serves. */
+export function servedFiles<File extends { readonly eventDate: string }>(live: readonly File[], cycle: CycleRef, spec: PipelineSpec): readonly File[] {
+  const firstServed = firstServedDate(cycle, spec);
+  return live.filter((file) => firstServed === undefined || file.eventDate >= firstServed);
+}
+
+async function describeInput(deps: TransformDocumentDependencies, cycle: CycleRef, spec: PipelineSpec, data: CycleRef): Promise<TransformInput> {
   const live = await deps.liveStorageFiles(spec);
   const files = live.map((file) => ({
     uri: `s3://${deps.buckets.storage}/${file.key}`,
     eventDate: file.eventDate,
     rowCount: file.rowCount,
-    added: cycleId(file.cycle) === cycleId(cycle) && file.cycle.generation === cycle.generation,
+    added: cycleId(file.cycle) === cycleId(data) && file.cycle.generation === data.generation,
   }));
-  return transformInput(deps.buckets, cycle, spec, { files, quarantineUri: `s3://${deps.buckets.quarantine}/${generationPrefix(cycle)}/transform/` });
+  return transformInput(deps.buckets, cycle, spec, { data, files, quarantineUri: `s3://${deps.buckets.quarantine}/${generationPrefix(cycle)}/transform/` });
 }
 
 /** A file that a job may be given; which event dates are served says the declaration. */
@@ -108,20 +131,18 @@ export interface InputFile {
   readonly added: boolean;
 }
 
-/** What a job is given for one generation, whose output goes to the generation's own prefix of the refined bucket. */
+/** What a job is given for one generation, whose output goes to the generation's own prefix of the refined bucket. @param data - as in `PrepareTransformInput` */
 export function transformInput(
   buckets: Pick<TransformDocumentDependencies['buckets'], 'refined' | 'artifacts'>,
   cycle: CycleRef,
   spec: PipelineSpec,
-  given: { readonly files: readonly InputFile[]; readonly quarantineUri: string },
+  { data = cycle, ...given }: { readonly files: readonly InputFile[]; readonly quarantineUri: string; readonly data?: CycleRef },
 ): TransformInput {
-  const firstServed = firstServedDate(cycle, spec);
-  const files = given.files
-    .filter(({ eventDate }) => firstServed === undefined || eventDate >= firstServed)
-    .map(({ uri, rowCount, added }) => ({ uri, rowCount, added }));
+  const files = servedFiles(given.files, cycle, spec).map(({ uri, rowCount, added }) => ({ uri, rowCount, added }));
   const rowsOf = (some: readonly { readonly rowCount: number }[]) => some.reduce((sum, file) => sum + file.rowCount, 0);
   return {
-    cycle,
+    // The job tells added rows by it: they carry the generation that stored them.
+    cycle: data,
     cycleId: cycleId(cycle),
     files,
     rowCount: rowsOf(files),

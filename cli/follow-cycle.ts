@@ -80,7 +80,8 @@ async function showActivities(
   }
 }
 
-function failureOf(error: unknown): string {
+/** The message nearest the cause. */
+export function failureOf(error: unknown): string {
   let deepest = error instanceof WorkflowFailedError ? error.cause : error;
   while (deepest instanceof Error && deepest.cause instanceof Error) deepest = deepest.cause;
   return deepest instanceof Error ? deepest.message : String(deepest);

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { WorkflowExecutionAlreadyStartedError, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/client';
+import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/client';
 import { cycleWorkflowId } from '../domain/cycle';
 import { requestedInterval } from '../domain/calendar';
 import type { StageProgress } from '../domain/progress';
@@ -8,7 +8,7 @@ import { reportText, retryLine, stageLine } from './cycle-text';
 import { type DryRunOptions, runDry } from './dry-run';
 import { loadStackEnvironment } from './environment';
 import { followCycle } from './follow-cycle';
-import { createOutput, UsageError } from './output';
+import { createOutput, type Output, UsageError } from './output';
 import { withTemporal } from './temporal-client';
 
 interface RunOptions extends DryRunOptions {
@@ -68,15 +68,24 @@ export function runCommand(): Command {
           throw new Error(`The cycle ${workflowId} is already running: follow it with \`meridian cycles show ${pipeline} ${intervalEnd}\``);
         }
         if (!options.wait) return output.result({ workflowId, pipeline, intervalEnd }, `Started ${workflowId}`);
-        const report = await followCycle(client, workflowId, watcher);
-        output.result(report, reportText(report));
-        if (report.outcome !== 'promoted' && report.outcome !== 'empty') process.exitCode = 1;
+        await followToResult(client, workflowId, output);
       });
     });
 }
 
+/** Shows a cycle's stages until it ends, then its report; exit code 1 unless it was promoted or empty. */
+export async function followToResult(client: Client, workflowId: string, output: Output): Promise<void> {
+  const report = await followCycle(client, workflowId, {
+    stage: (row) => output.note(stageLine(row)),
+    advance: (stage, done, total, unit) => output.advance(stage, done, total, unit),
+    retry: (stage, activity, attempt, message) => output.note(retryLine(stage, activity, attempt, message)),
+  });
+  output.result(report, reportText(report));
+  if (report.outcome !== 'promoted' && report.outcome !== 'empty') process.exitCode = 1;
+}
+
 /** @throws UsageError for a pipeline that nobody declared or an interval that is none of its own, or that has not closed */
-export function requestedCycle(pipeline: string, intervalEnd: string | undefined): { workflowId: string; intervalEnd: string } {
+function requestedCycle(pipeline: string, intervalEnd: string | undefined): { workflowId: string; intervalEnd: string } {
   const spec = pipelines.find((each) => each.name === pipeline);
   if (spec === undefined) {
     throw new UsageError(`No pipeline is named "${pipeline}": declared are ${pipelines.map((each) => each.name).join(', ')}`);

@@ -1,3 +1,5 @@
+import type { HoldSpec } from './decision';
+
 /** A pipeline's declaration: plain, serialisable data. `validatePipeline` says every fault of one at once. */
 export interface PipelineSpec {
   /** `[a-z][a-z0-9-]{1,31}`; names the cycles. */
@@ -38,7 +40,7 @@ export interface ScheduleSpec {
   readonly catchupWindowHours: number;
   /** A cycle starts up to this much after its tick, so that many do not start at once: 0 unless declared. Its interval stays the tick's. */
   readonly jitterSeconds?: number;
-  /** The Schedule pauses itself when a cycle fails or times out; a rejected or blocked one has not failed. */
+  /** The Schedule pauses itself when a cycle fails or times out; a rejected, blocked or cancelled one has not. Ticks that wait then are dropped. */
   readonly pauseOnFailure?: boolean;
 }
 /** `buffer-all` waits its turn, `buffer-one` does so if none waits yet, `skip` is not made up. */
@@ -107,6 +109,8 @@ export interface QualitySpec {
   readonly added: readonly string[];
   /** DQDL rules over all that would be served. */
   readonly served: readonly string[];
+  /** A cycle that fails a rule waits for a person's decision; absent: it is rejected at once. */
+  readonly hold?: HoldSpec;
 }
 
 export interface RelationSpec {

@@ -1,4 +1,5 @@
 import { longestIntervalHours } from './calendar';
+import { VERDICTS } from './decision';
 import { pipelineShapeFaults } from './pipeline-shape';
 import { COLUMN_TYPES, type FieldType, LINEAGE_COLUMNS, outputName, type PipelineSpec, RAW_FORMATS, type RelationSpec } from './pipeline-spec';
 import { SHADOW_SUFFIX } from './shadow-pipeline';
@@ -18,6 +19,8 @@ const SPARK_CONF_VALUE = /^[A-Za-z0-9_.,:/=-]{1,200}$/;
 /** What neither SQL nor UTF-8 can carry. */
 const NO_TEXT = /[\0\p{Surrogate}]/u;
 const FIELD_TYPES: readonly FieldType[] = ['timestamp-ms', 'double', 'bigint', 'text', 'boolean'];
+/** Cycles wait 24 hours for the dataset's turn: a held one must give it back well before. */
+const LONGEST_HOLD_MINUTES = 20 * 60;
 /** DynamoDB transacts 100 items: a chunk item, the fence, and a log entry for each event date (design section 5). */
 const MAX_EVENT_DATES = 90;
 /** PostgreSQL's own in every table: no column can be named so. */
@@ -109,6 +112,12 @@ export function validatePipeline(spec: PipelineSpec): readonly string[] {
     if (!spec.quality[step].some((rule) => /^\s*RowCount\b/.test(rule))) {
       faults.push(`quality.${step}: expected a RowCount rule among them, since the gate's count is compared with the load's`);
     }
+  }
+  const { hold } = spec.quality;
+  if (hold !== undefined) {
+    expectWhole('quality.hold.deadlineMinutes', hold.deadlineMinutes, 1, LONGEST_HOLD_MINUTES);
+    expectWhole('quality.hold.remindEveryMinutes', hold.remindEveryMinutes, 1, LONGEST_HOLD_MINUTES);
+    expectKnown('quality.hold.atDeadline', hold.atDeadline, VERDICTS);
   }
   spec.relations.forEach((relation, index) => {
     validateRelation(relation, `relations[${index}]`, faults, { expectMatch, expectUnique, expectKnown });

@@ -51,6 +51,11 @@ export class StageTable {
     }
   }
 
+  /** A stage that is not run again: its results are an earlier generation's. */
+  reuse(stage: Stage, detail: string): void {
+    this.set({ stage, state: 'skipped', detail });
+  }
+
   close(outcome: CycleOutcome): void {
     this.outcome = outcome;
     for (const row of this.stages) if (row.state === 'waiting') this.rows.set(row.stage, { ...row, state: 'skipped' });

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import type { CycleOutcome, CycleRef } from '../../domain/cycle';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
+import type { RerunPlan } from '../../domain/rerun';
 import type { Database } from '../schema';
 import { generationKey, toCycleRef } from './generation';
 
@@ -142,6 +143,15 @@ export async function mergeCounts(db: Kysely<Database>, cycle: CycleRef, counts:
     .execute();
 }
 
+/** Notes what a generation is run again from. Idempotent: a generation has one plan. */
+export async function recordRerun(db: Kysely<Database>, cycle: CycleRef, plan: RerunPlan): Promise<void> {
+  await db
+    .updateTable('meridian.cycle')
+    .set({ rerun: JSON.stringify(plan) })
+    .where(generationIs(cycle))
+    .execute();
+}
+
 export interface Closing {
   readonly cycle: CycleRef;
   readonly outcome: CycleOutcome;
@@ -172,6 +182,7 @@ export interface CycleRecord {
   readonly outcome: CycleOutcome | null;
   readonly detail: string | null;
   readonly counts: Readonly<Record<string, unknown>>;
+  readonly rerun: RerunPlan | null;
   readonly openedAt: string;
   readonly closedAt: string | null;
 }
@@ -187,7 +198,7 @@ export async function listCycles(
   const rows = await db
     .selectFrom('meridian.cycle')
     .select(['pipeline', 'dataset', 'interval_start', 'interval_end', 'generation', 'workflow_id', 'run_id', 'epoch'])
-    .select(['outcome', 'detail', 'counts', 'opened_at', 'closed_at'])
+    .select(['outcome', 'detail', 'counts', 'rerun', 'opened_at', 'closed_at'])
     .$if(filter.pipeline !== undefined, (query) => query.where('pipeline', '=', filter.pipeline ?? ''))
     .$if(filter.intervalEnd !== undefined, (query) => query.where('interval_end', '=', new Date(filter.intervalEnd ?? 0)))
     .orderBy('interval_end', 'desc')
@@ -203,6 +214,7 @@ export async function listCycles(
     outcome: row.outcome,
     detail: row.detail,
     counts: row.counts,
+    rerun: row.rerun,
     openedAt: row.opened_at.toISOString(),
     closedAt: row.closed_at?.toISOString() ?? null,
   }));

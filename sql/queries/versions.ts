@@ -150,6 +150,9 @@ export async function findVersionsOf(db: Kysely<Database>, cycle: CycleRef): Pro
 
 export interface ListedVersion extends VersionRow {
   readonly cycle: CycleRef;
+  /** What the cycle counted and what its rules said, as its record has it. */
+  readonly counts: Readonly<Record<string, unknown>>;
+  readonly loadedAt: string | null;
   /** True for the one that the view serves. */
   readonly current: boolean;
   readonly createdAt: string;
@@ -167,14 +170,16 @@ export async function listVersions(db: Kysely<Database>, relation: string): Prom
         .onRef('c.interval_end', '=', 'v.interval_end')
         .onRef('c.generation', '=', 'v.generation'),
     )
-    .select(['v.relation', 'v.version', 'v.table_name', 'v.state', 'v.columns', 'v.rows', 'v.created_at', 'v.promoted_at', 'v.dropped_at'])
-    .select(['c.pipeline', 'c.dataset', 'c.interval_start', 'c.interval_end', 'c.generation'])
+    .select(['v.relation', 'v.version', 'v.table_name', 'v.state', 'v.columns', 'v.rows', 'v.created_at', 'v.loaded_at', 'v.promoted_at', 'v.dropped_at'])
+    .select(['c.counts', 'c.pipeline', 'c.dataset', 'c.interval_start', 'c.interval_end', 'c.generation'])
     .where('v.relation', '=', relation)
     .orderBy('v.version', 'desc')
     .execute();
   return rows.map((row) => ({
     ...toVersionRow(row),
     cycle: toCycleRef(row),
+    counts: row.counts,
+    loadedAt: row.loaded_at?.toISOString() ?? null,
     current: row.state === 'promoted',
     createdAt: row.created_at.toISOString(),
     promotedAt: row.promoted_at?.toISOString() ?? null,

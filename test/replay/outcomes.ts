@@ -10,9 +10,14 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
 import type { Activities } from '../../activities';
+import { intervalEndingAt } from '../../domain/calendar';
 import { cycleWorkflowId } from '../../domain/cycle';
+import type { Decision, DecisionInput, Verdict } from '../../domain/decision';
 import { FailureType } from '../../domain/failure-type';
 import { dryRunWorkflowId } from '../../domain/shadow-pipeline';
+import type { RerunStage } from '../../domain/rerun';
+import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
+import { cycleOf, SERVED, STORED } from '../workflows/fake-activities';
 
 /** One shape that an execution can take. */
 export interface Recording {
@@ -99,6 +104,22 @@ export const RECORDED_OUTCOMES: Readonly<Record<string, Recording>> = {
     await handle.cancel();
   }),
   'dry-run-in-place-of-another': dry({ keepHours: 0 }, { takeTurn: afterTerminatedNight() }),
+  'held-approved': held('approve'),
+  'held-rejected': held('reject'),
+  'rerun-discover': rerun('discover'),
+  'rerun-transform': rerun('transform'),
+  'rerun-check': rerun('check'),
+  'rerun-load': rerun('load'),
+  'rolled-back': { workflow: 'rollback', workflowId: 'rollback/mobile-geolocation', input: { pipeline: 'mobile-geolocation', by: 'ada', reason: 'wrong data' } },
+  'hold-released': { workflow: 'releaseHold', workflowId: 'release/mobile-geolocation', input: { pipeline: 'mobile-geolocation', by: 'ada' } },
+  'blocked-by-rollback': cycle({
+    promote: () => Promise.resolve({ outcome: 'blocked', held: true, reason: 'rolled back by ada', attempts: 1 }),
+  }),
+  discarded: {
+    workflow: 'discardCycle',
+    workflowId: `discard/mobile-geolocation-${INTERVAL_END}`,
+    input: { pipeline: 'mobile-geolocation', intervalEnd: INTERVAL_END, by: 'ada', reason: 'a test feed' },
+  },
 };
 
 /** Until it is cancelled. */
@@ -107,6 +128,40 @@ async function forEver(): Promise<never> {
     Context.current().heartbeat();
     await Context.current().sleep(100);
   }
+}
+
+/** A night whose gate fails, in a pipeline that holds such nights, and what a person then says of it. */
+function held(decision: Verdict): Recording {
+  const activities: Partial<Activities> = {
+    resolvePipeline: ({ intervalEnd = INTERVAL_END }) =>
+      Promise.resolve({
+        spec: { ...mobileGeolocation, quality: { ...mobileGeolocation.quality, hold: { deadlineMinutes: 60, atDeadline: 'reject', remindEveryMinutes: 30 } } },
+        interval: intervalEndingAt(intervalEnd, mobileGeolocation),
+      }),
+    awaitQualityRun: ({ step, runId }) =>
+      Promise.resolve({ runId, rules: [{ step, rule: 'RowCount > 0', result: step === 'added' ? 'FAIL' : 'PASS' }], rowCount: step === 'added' ? STORED : SERVED }),
+  };
+  return cycle(activities, async (handle, called) => {
+    await called('announceOutcome');
+    await handle.executeUpdate<Decision, [DecisionInput]>('decide', { args: [{ decision, by: 'ada', reason: 'looked at it' }] });
+  });
+}
+
+function rerun(from: RerunStage): Recording {
+  const request = { from, by: 'ada', reason: 'the job was mended' };
+  const data = { ...cycleOf('2018-08-01T00:00:00Z', INTERVAL_END), generation: 1 };
+  const records = { read: 100, stored: STORED, duplicates: 20, quarantined: { too_late: 10 } };
+  const { input, ...recording } = cycle({
+    planRerun: () =>
+      Promise.resolve({ ...request, ofGeneration: 1, ofRunId: 'run-1', ...(from === 'discover' ? {} : { data }), ...(from === 'check' || from === 'load' ? { output: data } : {}) }),
+    reuseResults: () =>
+      Promise.resolve(
+        from === 'discover'
+          ? {}
+          : { records, ...(from === 'load' ? { gate: { rules: [{ step: 'added', rule: 'RowCount > 0', result: 'PASS' }], rowCounts: { added: STORED, served: SERVED } } } : {}) },
+      ),
+  });
+  return { ...recording, input: { ...input, rerun: request } };
 }
 
 /** The turn of a dataset whose last holder was terminated: it is settled first, then the turn is taken again. */

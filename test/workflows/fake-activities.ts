@@ -2,6 +2,7 @@ import type { Activities } from '../../activities';
 import type { CycleRef } from '../../domain/cycle';
 import { requestedInterval } from '../../domain/calendar';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
+import type { RollbackPlan } from '../../domain/rollback';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
 
 export interface Call {
@@ -39,6 +40,7 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     }),
     prepareTransform: async () => ({ input: manifest, files: 4, rowCount: SERVED, addedRowCount: STORED }),
     submitSparkJob: async () => ({ clientToken: 'token', jobRunId: 'jr-1' }),
+    readTransformInput: async () => ({ input: manifest, files: 4, rowCount: SERVED, addedRowCount: STORED }),
     awaitSparkJob: async () => ({ jobRunId: 'jr-1', vCpuHours: 0.1, memoryGbHours: 0.4, storageGbHours: 1 }),
     readJobManifest: async ({ spec: declared }) => ({
       manifest,
@@ -72,6 +74,14 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     settlePromotion: async () => undefined,
     settleSparkJob: async () => undefined,
     settleQualityRun: async () => undefined,
+    planRollback: async () => rollbackPlan(),
+    awaitOlderReaders: async () => ({ waitedMs: 0 }),
+    rollback: async ({ plan, request }) => ({ plan, sequence: 5, promotedMs: 8, attempts: 1, held: request.hold ?? true }),
+    releaseHold: async () => ({ released: true }),
+    planRerun: async ({ request }) => ({ ...request, ofGeneration: 1, ofRunId: 'run-1' }),
+    reuseResults: async () => ({}),
+    releaseObjects: async () => ({ released: 12 }),
+    discardObjects: async () => ({ discarded: 12 }),
     recordJob: async (job) => ({ ...job, state: 'RECORDED' }),
     recordCounts: async () => undefined,
     chunkTotals: async () => ({ chunks: 3, files: 3, counts: { read: 100, stored: STORED, duplicates: 20, quarantined: { too_late: 10 } } }),
@@ -102,6 +112,11 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     ]),
   ) as unknown as Activities;
   return { activities, calls };
+}
+
+function rollbackPlan(): RollbackPlan {
+  const target = { relation: 'positions', view: 'vw_positions', from: 4, version: 3, table: 'positions_v3', rows: SERVED };
+  return { pipeline: spec.name, latest: 4, restored: 3, cycle: cycleOf('2018-08-01T00:00:00Z', '2018-08-02T00:00:00Z'), targets: [target], loadedAt: '2018-08-02T00:05:00.000Z' };
 }
 
 export function cycleOf(intervalStart: string, intervalEnd: string): CycleRef {
