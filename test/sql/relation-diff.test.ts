@@ -157,7 +157,7 @@ test('a comparison holds no lock that a promotion needs, is none of the readers 
   }
 
   const holders = await findSnapshotHolders(database.db);
-  await database.pool.query("set statement_timeout = '200ms'; create or replace view public.vw_sights as select * from public.sights_v" + String(day) + '; reset statement_timeout');
+  await database.pool.query("set statement_timeout = '200ms'; create or replace view public.vw_sights as select * from public.sights_v" + String(day - 1) + '; reset statement_timeout');
 
   expect(seen.map(({ name }) => name).sort()).toEqual([`sights__dry_v${day}`, `sights_v${day - 1}`]);
   expect([...new Set(seen.map(({ mode }) => mode))]).toEqual(['AccessShareLock']);
