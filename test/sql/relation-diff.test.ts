@@ -151,7 +151,7 @@ test('a comparison holds no lock that a promotion needs, is none of the readers 
     return rows;
   };
   let seen: readonly { name: string; mode: string }[] = [];
-  for (let tries = 0; seen.length < 2 && tries < 1_000; tries += 1) {
+  for (let tries = 0; new Set(seen.map(({ name }) => name)).size < 2 && tries < 1_000; tries += 1) {
     seen = await locked();
     await sleep(2);
   }
@@ -159,7 +159,7 @@ test('a comparison holds no lock that a promotion needs, is none of the readers 
   const holders = await findSnapshotHolders(database.db);
   await database.pool.query("set statement_timeout = '200ms'; create or replace view public.vw_sights as select * from public.sights_v" + String(day - 1) + '; reset statement_timeout');
 
-  expect(seen.map(({ name }) => name).sort()).toEqual([`sights__dry_v${day}`, `sights_v${day - 1}`]);
+  expect([...new Set(seen.map(({ name }) => name))].sort()).toEqual([`sights__dry_v${day}`, `sights_v${day - 1}`]);
   expect([...new Set(seen.map(({ mode }) => mode))]).toEqual(['AccessShareLock']);
   expect(holders).toEqual([]);
   expect(await comparing).toMatchObject({ changed: 200_000, changedColumns: { speed: 200_000 } });
