@@ -26,11 +26,18 @@ export type CyclePriority = 'low';
 
 /** The stages in the order in which they run. */
 export const STAGES = ['resolve', 'turn', 'discover', 'dedup', 'transform', 'check', 'load', 'promote', 'publish'] as const;
-export type Stage = (typeof STAGES)[number];
+/** A dry run's: it publishes nothing, compares what it made, and keeps it for a while. */
+export const DRY_RUN_STAGES = ['resolve', 'turn', 'discover', 'dedup', 'transform', 'check', 'load', 'promote', 'diff', 'keep'] as const;
+export type Stage = (typeof STAGES)[number] | (typeof DRY_RUN_STAGES)[number];
+
+/** `etl/<pipeline>`: the id of a pipeline's Schedule, and the base of the ids of what it starts. */
+export function scheduleId(pipeline: string): string {
+  return `etl/${pipeline}`;
+}
 
 /** `etl/<pipeline>-<interval end>`: what a Schedule with base id `etl/<pipeline>` names the executions it starts. */
 export function cycleWorkflowId(pipeline: string, intervalEnd: string): string {
-  return `etl/${pipeline}-${intervalEnd}`;
+  return `${scheduleId(pipeline)}-${intervalEnd}`;
 }
 
 /** `mobile-geolocation/20180802T000000Z`: a cycle in any generation. Also the lineage value on served rows. */

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import type { CycleOutcome, CyclePriority, CycleRef } from '../../domain/cycle';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
+import type { RerunPlan } from '../../domain/rerun';
 import type { Database } from '../schema';
 import { generationKey, toCycleRef } from './generation';
 
@@ -99,6 +100,29 @@ export async function isLowPriority(db: Kysely<Database>, cycle: CycleRef): Prom
   return row?.low_priority ?? false;
 }
 
+/** Of the dataset: opened, neither closed nor promoted yet. What it has stored may still be voided. */
+export async function findInFlight(db: Kysely<Database>, dataset: string): Promise<readonly CycleRef[]> {
+  const rows = await db
+    .selectFrom('meridian.cycle as c')
+    .select(['c.pipeline', 'c.dataset', 'c.interval_start', 'c.interval_end', 'c.generation'])
+    .where('c.dataset', '=', dataset)
+    .where('c.closed_at', 'is', null)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('meridian.promotion as p')
+            .select('p.sequence')
+            .where('p.kind', '=', 'cycle')
+            .whereRef('p.pipeline', '=', 'c.pipeline')
+            .whereRef('p.interval_end', '=', 'c.interval_end')
+            .whereRef('p.generation', '=', 'c.generation'),
+        ),
+      ),
+    )
+    .execute();
+  return rows.map(toCycleRef);
+}
+
 /** Gives a generation up: what still runs of it may create, load and promote nothing from here on. Idempotent. */
 export async function sealGeneration(db: Kysely<Database>, cycle: CycleRef): Promise<void> {
   await db
@@ -125,6 +149,15 @@ export async function mergeCounts(db: Kysely<Database>, cycle: CycleRef, counts:
   await db
     .updateTable('meridian.cycle')
     .set({ counts: sql<string>`counts || ${JSON.stringify(counts)}::jsonb` })
+    .where(generationIs(cycle))
+    .execute();
+}
+
+/** Notes what a generation is run again from. Idempotent: a generation has one plan. */
+export async function recordRerun(db: Kysely<Database>, cycle: CycleRef, plan: RerunPlan): Promise<void> {
+  await db
+    .updateTable('meridian.cycle')
+    .set({ rerun: JSON.stringify(plan) })
     .where(generationIs(cycle))
     .execute();
 }
@@ -159,6 +192,7 @@ export interface CycleRecord {
   readonly outcome: CycleOutcome | null;
   readonly detail: string | null;
   readonly counts: Readonly<Record<string, unknown>>;
+  readonly rerun: RerunPlan | null;
   readonly openedAt: string;
   readonly closedAt: string | null;
 }
@@ -174,7 +208,7 @@ export async function listCycles(
   const rows = await db
     .selectFrom('meridian.cycle')
     .select(['pipeline', 'dataset', 'interval_start', 'interval_end', 'generation', 'workflow_id', 'run_id', 'epoch'])
-    .select(['outcome', 'detail', 'counts', 'opened_at', 'closed_at'])
+    .select(['outcome', 'detail', 'counts', 'rerun', 'opened_at', 'closed_at'])
     .$if(filter.pipeline !== undefined, (query) => query.where('pipeline', '=', filter.pipeline ?? ''))
     .$if(filter.intervalEnd !== undefined, (query) => query.where('interval_end', '=', new Date(filter.intervalEnd ?? 0)))
     .orderBy('interval_end', 'desc')
@@ -190,6 +224,7 @@ export async function listCycles(
     outcome: row.outcome,
     detail: row.detail,
     counts: row.counts,
+    rerun: row.rerun,
     openedAt: row.opened_at.toISOString(),
     closedAt: row.closed_at?.toISOString() ?? null,
   }));

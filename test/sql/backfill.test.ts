@@ -1,7 +1,7 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { createBackfillActivities } from '../../activities/backfills';
 import type { CycleOutcome, CyclePriority } from '../../domain/cycle';
-import { intervalEndingAt } from '../../domain/data-interval';
+import { intervalEndingAt } from '../../domain/calendar';
 import { FailureType } from '../../domain/failure-type';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { createTestDatabase, type TestDatabase } from '../support/postgres';
@@ -25,7 +25,7 @@ const ofDataset = (dataset: string): PipelineSpec => ({ ...spec, name: dataset.r
 
 async function open(of: PipelineSpec, day: number, runId: string, priority?: CyclePriority) {
   const self = { workflowId: `w-${of.name}-${day}`, runId };
-  const { start, end } = intervalEndingAt(nightEnding(day), 24);
+  const { start, end } = intervalEndingAt(nightEnding(day), { intervalHours: 24 });
   const input = { spec: of, intervalStart: start, intervalEnd: end, ...self };
   const { cycle } = await run(activities.openCycle, { ...input, ...(priority === undefined ? {} : { priority }) });
   return { cycle, ...self };

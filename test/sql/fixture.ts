@@ -8,8 +8,9 @@ import { to as copyTo } from 'pg-copy-streams';
 import { createCycleActivities } from '../../activities/cycles';
 import { createLoadActivities } from '../../activities/load';
 import { createPromotionActivities } from '../../activities/promotion';
+import { createRollbackActivities } from '../../activities/rollback';
 import { type CycleRef, generationPrefix } from '../../domain/cycle';
-import { intervalEndingAt } from '../../domain/data-interval';
+import { intervalEndingAt } from '../../domain/calendar';
 import type { CopyPart, JobManifest, JobRelation, S3Pointer } from '../../domain/documents';
 import type { PipelineSpec, RelationSpec } from '../../domain/pipeline-spec';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
@@ -61,6 +62,7 @@ export function createActivities(test: TestDatabase, s3: S3Client, isExecutionCl
     ...createCycleActivities({ db: test.db, isExecutionClosed }),
     ...createLoadActivities({ db: test.db, pool: test.pool, s3 }),
     ...createPromotionActivities({ db: test.db, pool: test.pool }),
+    ...createRollbackActivities({ db: test.db, pool: test.pool }),
   };
 }
 export type TestActivities = ReturnType<typeof createActivities>;
@@ -84,7 +86,7 @@ export interface OpenedCycle {
 
 /** Opens a night and takes the turn. */
 export async function openNight(activities: TestActivities, intervalEnd: string, of: PipelineSpec = spec): Promise<OpenedCycle> {
-  const { start, end } = intervalEndingAt(intervalEnd, 24);
+  const { start, end } = intervalEndingAt(intervalEnd, { intervalHours: 24 });
   const self = { workflowId: `etl/${of.name}-${end}`, runId: randomUUID() };
   const { cycle } = await run(activities.openCycle, { spec: of, intervalStart: start, intervalEnd: end, ...self });
   const { epoch } = await run(activities.takeTurn, { cycle, ...self, waitSeconds: 5 });
