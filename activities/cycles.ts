@@ -71,8 +71,8 @@ export function createCycleActivities({ db, isExecutionClosed }: CycleDependenci
 
     /**
      * Waits for the dataset's turn, heartbeating who has it. Taken when it is free or when its holder's execution is closed,
-     * under an epoch that only grows; a cycle of low priority lets those of normal priority that wait go first. Idempotent by run
-     * id: the holder gets its own epoch again.
+     * under an epoch that only grows; of those that wait, a cycle of low priority lets any of normal priority and of older intervals
+     * go first. Idempotent by run id: the holder gets its own epoch again.
      * @throws `TurnTimeout`, not retryable, when the holder outlasts `waitSeconds`
      */
     async takeTurn({ cycle, workflowId, runId, waitSeconds = DEFAULT_WAIT_SECONDS, yieldSeconds = DEFAULT_YIELD_SECONDS }: TakeTurnInput): Promise<TakenTurn> {
@@ -85,7 +85,7 @@ export function createCycleActivities({ db, isExecutionClosed }: CycleDependenci
         const turn = await readTurnOf(db, cycle.dataset);
         const held = isHolder(turn, { workflowId, runId });
         const free = !held && (await isFree(turn));
-        const ahead = free && lowPriority ? await findAhead(cycle.dataset) : undefined;
+        const ahead = free && lowPriority ? await findAhead(cycle) : undefined;
         // Counted anew when somebody had the turn meanwhile.
         yielded = ahead === undefined ? undefined : yielded?.epoch === turn.epoch ? yielded : { epoch: turn.epoch, sinceMs: Date.now() };
         const mayTake = free && (yielded === undefined || Date.now() - yielded.sinceMs > yieldSeconds * 1_000);
@@ -152,10 +152,11 @@ export function createCycleActivities({ db, isExecutionClosed }: CycleDependenci
     return holder === undefined || (await isExecutionClosed(holder.workflowId, holder.runId));
   }
 
-  /** Of normal priority, and waiting for the turn in an execution that is open. */
-  async function findAhead(dataset: string): Promise<Waiting | undefined> {
-    for (const waiting of await findWaiting(db, dataset)) {
-      if (!waiting.lowPriority && !(await isExecutionClosed(waiting.workflowId, waiting.runId))) return waiting;
+  /** Waits for the turn in an execution that is open, and is of normal priority or of an older interval. */
+  async function findAhead(cycle: CycleRef): Promise<Waiting | undefined> {
+    for (const waiting of await findWaiting(db, cycle.dataset)) {
+      const before = !waiting.lowPriority || waiting.cycle.intervalEnd < cycle.intervalEnd;
+      if (before && !(await isExecutionClosed(waiting.workflowId, waiting.runId))) return waiting;
     }
     return undefined;
   }
@@ -203,5 +204,5 @@ function isHolder({ holder }: Turn, self: { readonly workflowId: string; readonl
 function reasonOf({ holder }: Turn, ahead: Waiting | undefined): string {
   return ahead === undefined
     ? `which ${holder?.workflowId} (run ${holder?.runId}) still has: end or cancel that execution, then run this cycle again`
-    : `which it left to ${ahead.workflowId} and others of normal priority: run this cycle again when they have ended`;
+    : `which it left to ${ahead.workflowId} and others before it: run this cycle again when they have ended`;
 }

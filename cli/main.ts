@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   reject: { summary: 'reject a cycle that its gate held', load: async () => (await import('./decide')).decideCommand('reject') },
   rerun: { summary: 'run a closed cycle again from a stage', load: async () => (await import('./rerun')).rerunCommand() },
   discard: { summary: 'never read what a rejected cycle set aside', load: async () => (await import('./discard')).discardCommand() },
+  backfill: { summary: 'run the intervals of a range that are not loaded', load: async () => (await import('./backfill')).backfillCommand() },
   cycles: { summary: 'list, show and cancel cycles', load: async () => (await import('./cycles')).cyclesCommand() },
   logs: { summary: "a cycle's external jobs, in their own words", load: async () => (await import('./logs')).logsCommand() },
   rollback: { summary: 'serve an earlier version again', load: async () => (await import('./rollback')).rollbackCommand() },

@@ -22,7 +22,8 @@ export function checkSignature(options: SignatureOptions): SignatureOptions {
   return { by: options.by, reason: options.reason };
 }
 
-function systemUser(): string {
+/** Whose account this is. */
+export function systemUser(): string {
   try {
     return userInfo().username;
   } catch {
