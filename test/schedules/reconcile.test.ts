@@ -3,7 +3,7 @@ import type { PipelineSpec, ScheduleSpec } from '../../domain/pipeline-spec';
 import { scheduleOptions, type ScheduledPipeline } from '../../cli/schedules/desired';
 import { applySchedules, described, ownedIds, planSchedules } from '../../cli/schedules/reconcile';
 import { scheduledPipelines } from '../../cli/schedules/selection';
-import { stepsText } from '../../cli/schedules/text';
+import { listedSchedule, scheduleText, stepsText } from '../../cli/schedules/text';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
 import { startTestEnvironment } from '../support/temporal';
 
@@ -107,6 +107,18 @@ test("what somebody changed by hand is shown and put right, and a person's pause
   });
   expect(await plan(spec)).toEqual([{ kind: 'unchanged', scheduleId: 'etl/nightly' }]);
   expect((await handle.describe()).state).toMatchObject({ paused: true, note: 'the source is being moved' });
+});
+
+test("a list shows ticks in UTC, in the Schedule's zone and in the reader's", async () => {
+  await apply([pipeline('nightly')]);
+  const description = await environment.client.schedule.getHandle('etl/nightly').describe();
+  const listed = { ...listedSchedule(description), nextTicks: ['2026-07-01T22:00:00Z'], note: 'resumed', missedTicks: 2 };
+
+  expect(scheduleText(listed, 'America/New_York').split('\n')).toEqual([
+    'etl/nightly  0 0 * * * Europe/Zurich  active (resumed)',
+    '  next  2026-07-01T22:00:00Z  2026-07-02 00:00 Europe/Zurich  2026-07-01 18:00 America/New_York',
+    '  2 ticks were older than the catch-up window: make them up with `meridian backfill`',
+  ]);
 });
 
 test('a Schedule of ours that nobody declares is reported, and removed with --prune alone; one that is not ours is never touched (S2.11)', async () => {
