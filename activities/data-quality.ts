@@ -16,11 +16,12 @@ import {
 } from '@aws-sdk/client-glue';
 import { type CycleRef, generationPrefix } from '../domain/cycle';
 import { FailureType } from '../domain/failure-type';
-import type { PipelineSpec } from '../domain/pipeline-spec';
+import { outputName, type PipelineSpec } from '../domain/pipeline-spec';
 import type { RuleOutcome } from '../domain/progress';
 import { type QualityStep, rulesetName, rulesetText } from '../domain/ruleset';
 import { clientToken, parametersHash } from './client-token';
 import type { CycleActivities } from './cycles';
+import { relationOf } from './job-relation';
 import { isGivenUp, pollUntil } from './poll-until';
 
 export interface DataQualityDependencies {
@@ -163,7 +164,7 @@ export function createDataQualityActivities(deps: DataQualityDependencies) {
 export type DataQualityActivities = ReturnType<typeof createDataQualityActivities>;
 
 async function registerPartitions(deps: DataQualityDependencies, cycle: CycleRef, spec: PipelineSpec, output: CycleRef): Promise<void> {
-  const parquetUri = `s3://${deps.refinedBucket}/${generationPrefix(output)}/${spec.quality.relation}/parquet`;
+  const parquetUri = `s3://${deps.refinedBucket}/${generationPrefix(output)}/${outputName(relationOf(spec, spec.quality.relation))}/parquet`;
   const { Errors } = await deps.glue.send(
     new BatchCreatePartitionCommand({
       DatabaseName: deps.database,

@@ -1,11 +1,13 @@
 import type { BatchActivities } from './batches';
 import type { CycleActivities } from './cycles';
 import type { DataQualityActivities } from './data-quality';
+import type { DryRunActivities } from './dry-run';
 import type { LedgerActivities } from './ledger';
 import type { LoadActivities } from './load';
 import type { PipelineActivities } from './pipelines';
 import type { PromotionActivities } from './promotion';
 import type { PublicationActivities } from './publication';
+import type { RollbackActivities } from './rollback';
 import type { RerunActivities } from './reruns';
 import type { SetAsideActivities } from './set-aside';
 import type { SparkActivities } from './spark';
@@ -22,5 +24,7 @@ export type Activities = PipelineActivities &
   LoadActivities &
   PromotionActivities &
   PublicationActivities &
+  DryRunActivities &
   RerunActivities &
+  RollbackActivities &
   SetAsideActivities;

@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   discard: { summary: 'never read what a rejected cycle set aside', load: async () => (await import('./discard')).discardCommand() },
   cycles: { summary: 'list, show and cancel cycles', load: async () => (await import('./cycles')).cyclesCommand() },
   logs: { summary: "a cycle's external jobs, in their own words", load: async () => (await import('./logs')).logsCommand() },
+  rollback: { summary: 'serve an earlier version again', load: async () => (await import('./rollback')).rollbackCommand() },
   versions: { summary: 'the kept versions of a relation', load: async () => (await import('./versions')).versionsCommand() },
   'codec-server': { summary: 'decrypt payloads for `temporal` and the Web UI', load: async () => (await import('./codec-server')).codecServerCommand() },
   temporal: { summary: "Temporal's own CLI, pointed at the local stack", load: async () => (await import('./temporal')).temporalCommand() },

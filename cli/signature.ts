@@ -9,10 +9,10 @@ export interface SignatureOptions {
 }
 
 /** Adds `--by` and `--reason`: what is done by a person says who and why. */
-export function signed(command: Command, what: string): Command {
-  return command
-    .option('--by <name>', `who ${what}, for the record`, systemUser())
-    .requiredOption('--reason <text>', 'why, for the record');
+export function signed(command: Command, what: string, { reason = 'required' }: { readonly reason?: 'required' | 'optional' } = {}): Command {
+  command.option('--by <name>', `who ${what}, for the record`, systemUser());
+  const why = ['--reason <text>', 'why, for the record'] as const;
+  return reason === 'required' ? command.requiredOption(...why) : command.option(...why);
 }
 
 /** @throws UsageError for a name or a reason that the record does not take */

@@ -4,6 +4,8 @@ export const FailureType = {
   UnknownPipeline: 'UnknownPipeline',
   /** The declaration has faults; all are listed. */
   InvalidPipeline: 'InvalidPipeline',
+  /** What was asked for has no meaning; nothing was begun. */
+  InvalidRequest: 'InvalidRequest',
   /** The interval asked for is none of this pipeline's. */
   InvalidInterval: 'InvalidInterval',
   /** What a rerun or a discard asks for is not there; the message says what can be done instead. */
@@ -46,6 +48,8 @@ export const FailureType = {
   CandidateGone: 'CandidateGone',
   /** Another promotion came first: the sequence is no longer what this cycle saw. */
   PromotionSuperseded: 'PromotionSuperseded',
+  /** What a rollback asks for cannot be served; the message says what can. */
+  RollbackRefused: 'RollbackRefused',
   /** The worker's database role lacks a privilege that a safe promotion needs. */
   DatabasePrivilegeMissing: 'DatabasePrivilegeMissing',
   /** A credential, permission or resource that a person must mend. */

@@ -74,6 +74,7 @@ const PIPELINE = members({
     members({
       name: text,
       view: text,
+      output: optional(text),
       columns: list(members({ name: text, type: text })),
       key: list(text),
       indexes: list(members({ columns: list(text), method: text })),

@@ -116,8 +116,10 @@ export interface QualitySpec {
 export interface RelationSpec {
   /** `[a-z][a-z0-9_]{0,47}`; tables are `<name>_v<N>`. */
   readonly name: string;
-  /** The stable view, `[a-z][a-z0-9_]{0,62}`. */
+  /** The stable view, `[a-z][a-z0-9_]{0,57}`. */
   readonly view: string;
+  /** What the job calls it, where that is not its name. */
+  readonly output?: string;
   readonly columns: readonly ColumnSpec[];
   /** Columns that are unique together. */
   readonly key: readonly string[];
@@ -125,6 +127,14 @@ export interface RelationSpec {
   /** False: an empty candidate is refused. */
   readonly mayBeEmpty: boolean;
 }
+
+/** What the job calls a relation: where its output stands, and what its manifest says of it. */
+export function outputName(relation: Pick<RelationSpec, 'name' | 'output'>): string {
+  return relation.output ?? relation.name;
+}
+
+/** Where a served record came from: columns that dedup adds to every record, and jobs hand through. */
+export const LINEAGE_COLUMNS = ['cycle_id', 'generation', 'raw_object', 'raw_version', 'raw_line'] as const;
 
 export interface ColumnSpec {
   readonly name: string;

@@ -11,6 +11,7 @@ export interface Database {
   'meridian.version': VersionTable;
   'meridian.load_part': LoadPartTable;
   'meridian.promotion': PromotionTable;
+  'meridian.promotion_hold': PromotionHoldTable;
   'meridian.notification': NotificationTable;
 }
 
@@ -102,6 +103,19 @@ interface PromotionTable extends GenerationKey {
   promoted_at: Timestamp;
   metadata: JSONColumnType<Readonly<Record<string, unknown>>>;
   swap_ms: number | null;
+  /** Of a rollback: what asked for it. */
+  request_id: string | null;
+}
+
+interface PromotionHoldTable {
+  readonly pipeline: string;
+  /** Of the rollback that placed it. */
+  readonly sequence: number;
+  placed_by: string;
+  reason: string;
+  placed_at: Timestamp;
+  released_at: NullableTimestamp;
+  released_by: string | null;
 }
 
 interface NotificationTable {

@@ -10,12 +10,14 @@ import type { Activities } from '../activities';
 import { createBatchActivities } from '../activities/batches';
 import { createCycleActivities } from '../activities/cycles';
 import { createDataQualityActivities } from '../activities/data-quality';
+import { createDryRunActivities } from '../activities/dry-run';
 import { createLedgerActivities, liveStorageFiles } from '../activities/ledger';
 import { createLoadActivities } from '../activities/load';
 import { createPipelineActivities } from '../activities/pipelines';
 import { createPromotionActivities } from '../activities/promotion';
 import { createPublicationActivities } from '../activities/publication';
 import { createRerunActivities } from '../activities/reruns';
+import { createRollbackActivities } from '../activities/rollback';
 import { createSetAsideActivities } from '../activities/set-aside';
 import { createSparkActivities } from '../activities/spark';
 import { createTransformDocumentActivities } from '../activities/transform-documents';
@@ -60,19 +62,14 @@ export function createDependencies(
     isExecutionClosed: (workflowId, runId) => isExecutionClosed(client, workflowId, runId),
   });
   const liveFiles = (spec: PipelineSpec) => liveStorageFiles({ s3, dynamodb, buckets, ledgerTable: config.ledgerTable }, { dataset: spec.dataset });
-  const ledger = createLedgerActivities({
-    s3,
-    dynamodb,
-    buckets,
-    ledgerTable: config.ledgerTable,
-    workDir: config.workDir,
-    duckdbMemoryMb: config.duckdbMemoryMb,
-  });
+  const ledgerAccess = { s3, dynamodb, buckets, ledgerTable: config.ledgerTable, workDir: config.workDir, duckdbMemoryMb: config.duckdbMemoryMb };
+  const ledger = createLedgerActivities(ledgerAccess);
   const activities: Activities = {
     ...createPipelineActivities({ pipelines }),
     ...cycles,
     ...createBatchActivities({ s3, dynamodb, buckets, objectsTable: config.objectsTable }),
     ...ledger,
+    ...createDryRunActivities({ ...database, ...ledgerAccess }),
     ...createTransformDocumentActivities({ s3, buckets, liveStorageFiles: liveFiles }),
     ...createSparkActivities({
       emr,
@@ -93,6 +90,7 @@ export function createDependencies(
     }),
     ...createLoadActivities({ ...database, s3 }),
     ...createPromotionActivities({ ...database }),
+    ...createRollbackActivities({ ...database }),
     ...createRerunActivities({ db: database.db, s3, buckets, liveStorageFiles: liveFiles, chunkTotals: ledger.chunkTotals }),
     ...createSetAsideActivities({ db: database.db, s3, dynamodb, buckets, objectsTable: config.objectsTable }),
     ...createPublicationActivities({

@@ -1,7 +1,7 @@
 import { workflowInfo } from '@temporalio/workflow';
 import { toRfc3339 } from '../domain/data-interval';
 import { dataStep, pureLookup } from './activity-options';
-import { describedActivities } from './described-activities';
+import { describedActivities, expectHeartbeatsWithin } from './described-activities';
 
 export interface DiscardCycleInput {
   readonly pipeline: string;
@@ -17,5 +17,6 @@ const { discardObjects } = describedActivities(dataStep);
 /** Settles for good what a rejected cycle set aside: nobody reads those objects any more. The way back is `rerun`, before this. */
 export async function discardCycle({ pipeline, intervalEnd, by, reason }: DiscardCycleInput): Promise<{ readonly discarded: number }> {
   const { spec, interval } = await resolvePipeline({ pipeline, intervalEnd, startedAt: toRfc3339(workflowInfo().startTime) });
+  expectHeartbeatsWithin(spec.heartbeatSeconds);
   return discardObjects({ spec, intervalEnd: interval.end, by, reason });
 }

@@ -117,7 +117,8 @@ async function runStages(
   const records = reused.records ?? (await storeBatch(spec, cycle, epoch, table, report));
   if (records === undefined) return;
 
-  const transformed = reused.transformed ?? (await table.run('transform', (detail) => transformBatch(spec, cycle, report, detail, reused.data)));
+  const prepare = () => short.prepareTransform({ cycle, spec, ...(reused.data === undefined ? {} : { data: reused.data }) });
+  const transformed = reused.transformed ?? (await table.run('transform', (detail) => transformBatch(spec, cycle, report, detail, prepare)));
 
   let gate = reused.gate;
   if (gate === undefined) {
@@ -205,7 +206,7 @@ function askedAt(): string {
 }
 
 /** The message nearest the cause: Temporal wraps a failure once for each hop it took. */
-function rootMessage(error: unknown): string {
+export function rootMessage(error: unknown): string {
   let deepest = error;
   while (deepest instanceof Error && deepest.cause instanceof Error) deepest = deepest.cause;
   return deepest instanceof Error ? deepest.message : String(deepest);

@@ -46,18 +46,15 @@ export async function takeSettledTurn(
   return turn.epoch;
 }
 
-/**
- * Runs the pipeline's job over all live files of storage.
- * @param data - the earlier generation that stored the cycle's records, where it is a rerun
- */
+/** Runs the pipeline's job over what `prepare` wrote for it. */
 export async function transformBatch(
   spec: PipelineSpec,
   cycle: CycleRef,
   report: ReportDraft,
   detail: Detail,
-  data?: CycleRef,
+  prepare: () => Promise<Transformed['prepared']>,
 ): Promise<Transformed> {
-  const prepared = await short.prepareTransform({ cycle, spec, ...(data === undefined ? {} : { data }) });
+  const prepared = await prepare();
   const job = await short.submitSparkJob({ cycle, spec, input: prepared.input });
   report.jobRunId = job.jobRunId;
   upsertSearchAttributes([{ key: jobRunAttribute, value: job.jobRunId }]);
@@ -144,7 +141,7 @@ export async function promoteCandidates(
   const promotion = await wait.promote({ cycle, spec, versions, epoch, metadata: { jobRunId: report.jobRunId ?? '', ...approvalOf(report) } });
   if (promotion.outcome === 'blocked') {
     report.outcome = CycleOutcome.Blocked;
-    report.reason = `the views' locks could not be had within ${spec.promotion.swapWaitMinutes} minutes: ${promotion.reason}`;
+    report.reason = promotion.held === true ? promotion.reason : `the views' locks could not be had within ${spec.promotion.swapWaitMinutes} minutes: ${promotion.reason}`;
     detail(report.reason);
     return;
   }

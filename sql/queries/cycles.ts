@@ -90,6 +90,29 @@ export async function findWaiting(db: Kysely<Database>, dataset: string): Promis
   return rows.map((row) => ({ cycle: toCycleRef(row), workflowId: row.workflow_id, runId: row.run_id }));
 }
 
+/** Of the dataset: opened, neither closed nor promoted yet. What it has stored may still be voided. */
+export async function findInFlight(db: Kysely<Database>, dataset: string): Promise<readonly CycleRef[]> {
+  const rows = await db
+    .selectFrom('meridian.cycle as c')
+    .select(['c.pipeline', 'c.dataset', 'c.interval_start', 'c.interval_end', 'c.generation'])
+    .where('c.dataset', '=', dataset)
+    .where('c.closed_at', 'is', null)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('meridian.promotion as p')
+            .select('p.sequence')
+            .where('p.kind', '=', 'cycle')
+            .whereRef('p.pipeline', '=', 'c.pipeline')
+            .whereRef('p.interval_end', '=', 'c.interval_end')
+            .whereRef('p.generation', '=', 'c.generation'),
+        ),
+      ),
+    )
+    .execute();
+  return rows.map(toCycleRef);
+}
+
 /** Gives a generation up: what still runs of it may create, load and promote nothing from here on. Idempotent. */
 export async function sealGeneration(db: Kysely<Database>, cycle: CycleRef): Promise<void> {
   await db

@@ -1,20 +1,15 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
-import { cycleWorkflowId } from '../../domain/cycle';
 import type { Decision, DecisionInput } from '../../domain/decision';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
-import type { CycleProgress, CycleReport } from '../../domain/progress';
-import type { RerunRequest } from '../../domain/rerun';
-import { audit } from '../faults/audit/audit';
-import type { AuditedNight, ExpectedOutcome } from '../faults/audit/subject';
+import type { CycleProgress } from '../../domain/progress';
 import { Lab } from '../faults/lab';
 import { NIGHT_LIMIT_MS } from '../faults/nights';
 import { faultPipeline } from '../faults/pipeline';
-import { nightEnd, type RawUpload, rawNight } from '../faults/raw-night';
-import { BUNDLE_CACHE } from '../support/worker';
+import { nightEnd } from '../faults/raw-night';
+import { refusal, Story } from '../faults/story';
 
 const LIMIT_MS = 5 * 60_000;
-const SEED = 3;
 const ADA = { by: 'ada', reason: 'the sensors were off' };
 
 function holding(name: string): PipelineSpec {
@@ -37,63 +32,6 @@ beforeAll(async () => {
 }, LIMIT_MS);
 afterAll(() => lab?.stop(), LIMIT_MS);
 
-/** The nights of one pipeline, each with what it came to in the end. */
-class Story {
-  private readonly uploads: RawUpload[][] = [];
-  private readonly outcomes: ExpectedOutcome[] = [];
-
-  constructor(readonly spec: PipelineSpec) {}
-
-  async start(index: number) {
-    if (this.uploads[index - 1] === undefined) {
-      const uploads = [...rawNight(this.spec.name, index, SEED, this.uploads.flat())];
-      this.uploads.push(uploads);
-      await lab.upload(uploads);
-    }
-    return lab.startNight(this.spec, index);
-  }
-
-  async failsRule(index: number): Promise<void> {
-    await lab.script(this.spec, index, { check: { added: { outcome: 'fail-rule' } } });
-  }
-
-  async ends(index: number, expected: ExpectedOutcome, handle: WorkflowHandle | Promise<WorkflowHandle> = this.start(index)): Promise<void> {
-    const ended = await lab.ended((await handle) as Parameters<Lab['ended']>[0], NIGHT_LIMIT_MS);
-    expect([ended.outcome, ended.detail]).toEqual([expected, expect.anything()]);
-    this.outcomes[index - 1] = expected;
-  }
-
-  async rerun(index: number, rerun: RerunRequest): Promise<CycleReport> {
-    const intervalEnd = nightEnd(index);
-    const report = (await lab.access.temporal.workflow.execute('etlCycle', {
-      workflowId: cycleWorkflowId(this.spec.name, intervalEnd),
-      taskQueue: 'meridian',
-      args: [{ pipeline: this.spec.name, intervalEnd, rerun }],
-    })) as CycleReport;
-    this.outcomes[index - 1] = report.outcome === 'promoted' ? 'promoted' : 'any';
-    return report;
-  }
-
-  /** Nothing lost, nothing twice, every gate passed or approved, nothing left over (I1–I9). */
-  async holds(workers: { readonly killed: boolean } = { killed: false }): Promise<void> {
-    const nights: readonly AuditedNight[] = this.uploads.map((uploads, index) => ({
-      intervalEnd: nightEnd(index + 1),
-      workflowId: cycleWorkflowId(this.spec.name, nightEnd(index + 1)),
-      expected: this.outcomes[index] ?? 'any',
-      uploads,
-    }));
-    const report = await audit({
-      spec: this.spec,
-      access: lab.access,
-      nights,
-      outcomes: await lab.outcomes.drain(),
-      workers: { workDirs: lab.workers.workDirs, running: true, ...workers },
-      bundleDir: BUNDLE_CACHE,
-    });
-    expect(report.violations).toEqual([]);
-  }
-}
-
 /** Waits until the cycle says that it is held. */
 async function held(handle: WorkflowHandle): Promise<void> {
   for (const deadline = Date.now() + NIGHT_LIMIT_MS; ; ) {
@@ -108,13 +46,6 @@ function decide(handle: WorkflowHandle, decision: DecisionInput['decision'], sig
   return handle.executeUpdate<Decision, [DecisionInput]>('decide', { args: [{ decision, ...signature }] });
 }
 
-async function refusal(of: Promise<unknown>): Promise<string> {
-  const error: unknown = await of.catch((thrown: unknown) => thrown);
-  let deepest = error;
-  while (deepest instanceof Error && deepest.cause instanceof Error) deepest = deepest.cause;
-  return deepest instanceof Error ? deepest.message : `no error but ${JSON.stringify(error)}`;
-}
-
 async function rows<T extends object>(text: string, values: readonly unknown[]): Promise<readonly T[]> {
   return (await lab.access.pool.query<T>(text, [...values])).rows;
 }
@@ -122,7 +53,7 @@ async function rows<T extends object>(text: string, values: readonly unknown[]):
 test(
   'a night whose gate fails is held: the view keeps serving, nobody else decides; approved, it is promoted, and ledger and view say by whom and why (X9, I4, X5)',
   async () => {
-    const story = new Story(PIPELINES.approved);
+    const story = new Story(lab, PIPELINES.approved);
     await story.ends(1, 'promoted');
     await story.failsRule(2);
 
@@ -149,7 +80,7 @@ test(
 test(
   'a rejected night is set aside, and a rerun reads its objects again in a new generation (X8, X9, I1, I2)',
   async () => {
-    const story = new Story(PIPELINES.rejected);
+    const story = new Story(lab, PIPELINES.rejected);
     await story.ends(1, 'promoted');
     await story.failsRule(2);
     const night = await story.start(2);
@@ -171,7 +102,7 @@ test(
 test(
   'a held night that is terminated is settled by the next one, which reads its objects (I7, I8)',
   async () => {
-    const story = new Story(PIPELINES.terminated);
+    const story = new Story(lab, PIPELINES.terminated);
     await story.ends(1, 'promoted');
     await story.failsRule(2);
     const night = await story.start(2);
@@ -189,13 +120,13 @@ test(
 test(
   'a worker that is killed while a night is held loses nothing of the decision (I5, I8)',
   async () => {
-    const story = new Story(PIPELINES.killed);
+    const story = new Story(lab, PIPELINES.killed);
     await story.ends(1, 'promoted');
     await story.failsRule(2);
     const night = await story.start(2);
     await held(night);
     const deciding = decide(night, 'approve');
-    await lab.workers.restart();
+    await lab.workers.kill();
 
     expect(await deciding).toMatchObject({ decision: 'approve' });
     await story.ends(2, 'promoted', night);
@@ -207,7 +138,7 @@ test(
 test(
   'a promoted night runs again from transform, check or load: records are reused, each time a new generation is promoted; what later nights overtook is refused (X8, I1, I2, I5)',
   async () => {
-    const story = new Story(PIPELINES.rerun);
+    const story = new Story(lab, PIPELINES.rerun);
     await story.ends(1, 'promoted');
     expect(await refusal(story.rerun(1, { from: 'discover', ...ADA }))).toMatch(/its records are stored .* --from transform/);
 
@@ -239,7 +170,7 @@ test(
 test(
   'discarding says for good that nobody reads what a rejected night set aside, and by whom (X9)',
   async () => {
-    const story = new Story(PIPELINES.discarded);
+    const story = new Story(lab, PIPELINES.discarded);
     await story.ends(1, 'promoted');
     const discard = (index: number) =>
       lab.access.temporal.workflow.execute('discardCycle', {

@@ -14,6 +14,7 @@ import { intervalEndingAt } from '../../domain/calendar';
 import { cycleWorkflowId } from '../../domain/cycle';
 import type { Decision, DecisionInput, Verdict } from '../../domain/decision';
 import { FailureType } from '../../domain/failure-type';
+import { dryRunWorkflowId } from '../../domain/shadow-pipeline';
 import type { RerunStage } from '../../domain/rerun';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
 import { cycleOf, SERVED, STORED } from '../workflows/fake-activities';
@@ -42,6 +43,19 @@ function cycle(activities: Partial<Activities> = {}, meanwhile?: Recording['mean
   };
 }
 
+function dry(input: { readonly keepHours?: number }, activities: Partial<Activities> = {}, meanwhile?: Recording['meanwhile']): Recording {
+  return {
+    workflow: 'dryRun',
+    workflowId: dryRunWorkflowId('mobile-geolocation', INTERVAL_END),
+    input: { pipeline: 'mobile-geolocation', intervalEnd: INTERVAL_END, ...input },
+    activities,
+    ...(meanwhile === undefined ? {} : { meanwhile }),
+  };
+}
+
+const failingRule: Activities['awaitQualityRun'] = ({ step, runId }) =>
+  Promise.resolve({ runId, rules: [{ step, rule: 'Completeness "speed" > 0.9', result: step === 'added' ? 'FAIL' : 'PASS' }], rowCount: 70 });
+
 /** One recorded history for each shape. */
 export const RECORDED_OUTCOMES: Readonly<Record<string, Recording>> = {
   promoted: cycle(),
@@ -49,14 +63,7 @@ export const RECORDED_OUTCOMES: Readonly<Record<string, Recording>> = {
     discoverBatches: () =>
       Promise.resolve({ manifest: { bucket: 'b', key: 'k' }, objectCount: 0, sizeBytes: 0, chunkCount: 0 }),
   }),
-  rejected: cycle({
-    awaitQualityRun: ({ step, runId }) =>
-      Promise.resolve({
-        runId,
-        rules: [{ step, rule: 'Completeness "speed" > 0.9', result: step === 'added' ? 'FAIL' : 'PASS' }],
-        rowCount: 70,
-      }),
-  }),
+  rejected: cycle({ awaitQualityRun: failingRule }),
   failed: cycle({
     awaitSparkJob: () => Promise.reject(ApplicationFailure.nonRetryable('run jr-1 ended FAILED', FailureType.JobFailed)),
   }),
@@ -68,31 +75,60 @@ export const RECORDED_OUTCOMES: Readonly<Record<string, Recording>> = {
   }),
   settling: cycle({ takeTurn: afterTerminatedNight() }),
   cancelled: cycle(
-    {
-      awaitSparkJob: async () => {
-        for (;;) {
-          Context.current().heartbeat();
-          await Context.current().sleep(100);
-        }
-      },
-    },
+    { awaitSparkJob: forEver },
     async (handle, called) => {
       await called('awaitSparkJob');
       await handle.cancel();
     },
   ),
+  'dry-run-dropped-at-once': dry({ keepHours: 0 }),
+  'dry-run-dropped-when-asked': dry({}, {}, async (handle, called) => {
+    await called('releaseTurn');
+    await handle.signal('drop');
+  }),
+  'dry-run-kept-until-its-time': dry({ keepHours: 1 / 3_600 }),
+  'dry-run-cancelled-while-kept': dry({}, {}, async (handle, called) => {
+    await called('releaseTurn');
+    await handle.cancel();
+  }),
+  'dry-run-empty': dry({}, { discoverBatches: () => Promise.resolve({ manifest: { bucket: 'b', key: 'k' }, objectCount: 0, sizeBytes: 0, chunkCount: 0 }) }),
+  'dry-run-rejected': dry({ keepHours: 0 }, { awaitQualityRun: failingRule }),
+  'dry-run-rejected-and-not-loaded': dry({}, {
+    awaitQualityRun: failingRule,
+    finishCandidate: () => Promise.reject(ApplicationFailure.nonRetryable('places__dry_v1 has 2 repeated keys', FailureType.CandidateInvalid)),
+  }),
+  'dry-run-blocked': dry({ keepHours: 0 }, { awaitSnapshots: () => Promise.resolve({ outcome: 'blocked', waitedMs: 900_000, blockedBy: ['pid 42'] }) }),
+  'dry-run-failed': dry({}, { awaitSparkJob: () => Promise.reject(ApplicationFailure.nonRetryable('run jr-1 ended FAILED', FailureType.JobFailed)) }),
+  'dry-run-cancelled': dry({}, { awaitSparkJob: forEver }, async (handle, called) => {
+    await called('awaitSparkJob');
+    await handle.cancel();
+  }),
+  'dry-run-in-place-of-another': dry({ keepHours: 0 }, { takeTurn: afterTerminatedNight() }),
   'held-approved': held('approve'),
   'held-rejected': held('reject'),
   'rerun-discover': rerun('discover'),
   'rerun-transform': rerun('transform'),
   'rerun-check': rerun('check'),
   'rerun-load': rerun('load'),
+  'rolled-back': { workflow: 'rollback', workflowId: 'rollback/mobile-geolocation', input: { pipeline: 'mobile-geolocation', by: 'ada', reason: 'wrong data' } },
+  'hold-released': { workflow: 'releaseHold', workflowId: 'release/mobile-geolocation', input: { pipeline: 'mobile-geolocation', by: 'ada' } },
+  'blocked-by-rollback': cycle({
+    promote: () => Promise.resolve({ outcome: 'blocked', held: true, reason: 'rolled back by ada', attempts: 1 }),
+  }),
   discarded: {
     workflow: 'discardCycle',
     workflowId: `discard/mobile-geolocation-${INTERVAL_END}`,
     input: { pipeline: 'mobile-geolocation', intervalEnd: INTERVAL_END, by: 'ada', reason: 'a test feed' },
   },
 };
+
+/** Until it is cancelled. */
+async function forEver(): Promise<never> {
+  for (;;) {
+    Context.current().heartbeat();
+    await Context.current().sleep(100);
+  }
+}
 
 /** A night whose gate fails, in a pipeline that holds such nights, and what a person then says of it. */
 function held(decision: Verdict): Recording {

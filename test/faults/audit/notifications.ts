@@ -12,7 +12,7 @@ export function auditNotifications({ subject, record }: Evidence): Finding {
   let repeatedMessages = 0;
   for (const { name, cycle, outcome, held } of record.generations) {
     if (outcome === null) continue; // I7 has said so
-    const messages = told.filter((message) => message.intervalEnd === cycle.intervalEnd && message.generation === cycle.generation);
+    const messages = told.filter((message) => message.outcome !== 'rolled-back' && message.intervalEnd === cycle.intervalEnd && message.generation === cycle.generation);
     const ids = [...new Set(messages.map((message) => message.outcomeId))];
     const toldHeld = held && ids[0]?.endsWith('/held') === true;
     // Ended by force or cancelled in that very moment, it may not have come to tell.
@@ -20,6 +20,11 @@ export function auditNotifications({ subject, record }: Evidence): Finding {
     const expected = [...(toldHeld || mustTell ? ['held'] : []), outcome].map((event) => `${generationPrefix(cycle)}/${event}`).join(', ');
     if (ids.join(', ') !== expected) findings.add(`${name} closed as ${outcome}, told was ${ids.join(', ') || 'nothing'}, expected ${expected}`);
     repeatedMessages += messages.length - ids.length;
+  }
+  for (const { sequence } of record.promotions.filter(({ kind }) => kind === 'rollback')) {
+    const id = `${subject.spec.name}/rollback/${sequence}`;
+    const times = told.filter((message) => message.outcomeId === id).length;
+    if (times !== 1) findings.add(`rollback ${sequence} was told ${times} times, expected once as ${id}`);
   }
   if (repeatedMessages > (subject.lostNotification === true ? 1 : 0)) {
     findings.add(`${repeatedMessages} message(s) repeat an outcome that was told before`);
