@@ -113,7 +113,7 @@ test('a trigger while a cycle runs waits for it, as declared, and a list says so
   let second = await listed();
   while (second?.waitingTicks === 0 && second.lastActions.length === 1) second = await listed();
   expect(second).toMatchObject({ running: first.running, waitingTicks: 1 });
-  expect(await schedules('list')).toContain(`as ${first.running[0]}, still running\n  1 ticks wait for what runs\n`);
+  expect(await schedules('list')).toContain(`as ${first.running[0]}, still running\n  ticks that wait for what runs: 1\n`);
   await environment.client.workflow.getHandle(first.running[0] ?? '').terminate();
 });
 

@@ -122,7 +122,7 @@ test("a list shows ticks in UTC, in the Schedule's zone and in the reader's", as
   expect(scheduleText(listed, 'America/New_York').split('\n')).toEqual([
     'etl/nightly  0 0 * * * Europe/Zurich  active (resumed)',
     '  next  2026-07-01T22:00:00Z  2026-07-02 00:00 Europe/Zurich  2026-07-01 18:00 America/New_York',
-    '  2 ticks were older than the catch-up window: make them up with `meridian backfill`',
+    '  ticks older than the catch-up window, to be made up with `meridian backfill`: 2',
   ]);
 });
 
