@@ -85,7 +85,7 @@ async function setPaused(pipeline: string, paused: boolean, options: JsonOption 
     await (paused ? handle.pause(note) : handle.unpause(note));
     const output = createOutput(options);
     const dropped = paused ? waitingTicks(found) : 0;
-    if (dropped > 0) output.note(`${dropped} ticks waited for the cycle that runs, and are dropped: make them up with \`meridian backfill\``);
+    if (dropped > 0) output.note(`Dropped are the ticks that waited for the cycle that runs, to be made up with \`meridian backfill\`: ${dropped}`);
     output.result({ scheduleId, paused, note }, `${scheduleId} is ${paused ? 'paused' : 'active'}: ${note}`);
   });
 }

@@ -36,7 +36,10 @@ export async function planSchedules(client: Client, pipelines: readonly Schedule
     );
   }
   const declared = new Set(pipelines.map(({ name }) => scheduleId(name)));
-  for (const id of await ownedIds(client)) if (!declared.has(id)) steps.push({ kind: 'undeclared', scheduleId: id });
+  for (const id of await ownedIds(client)) {
+    // The list may still have one that was removed a moment ago.
+    if (!declared.has(id) && (await described(client, id)) !== undefined) steps.push({ kind: 'undeclared', scheduleId: id });
+  }
   return steps;
 }
 

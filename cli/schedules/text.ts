@@ -60,9 +60,9 @@ export function scheduleText(listed: ListedSchedule, localZone: string): string 
   for (const { dueAt, startedAt, workflowId } of listed.lastActions) {
     lines.push(`  last  ${dueAt}  started ${startedAt} as ${workflowId}${listed.running.includes(workflowId) ? ', still running' : ''}`);
   }
-  if (listed.waitingTicks > 0) lines.push(`  ${listed.waitingTicks} ticks wait for what runs`);
-  if (listed.missedTicks > 0) lines.push(`  ${listed.missedTicks} ticks were older than the catch-up window: make them up with \`meridian backfill\``);
-  if (listed.skippedTicks > 0) lines.push(`  ${listed.skippedTicks} ticks were skipped while a cycle ran`);
+  if (listed.waitingTicks > 0) lines.push(`  ticks that wait for what runs: ${listed.waitingTicks}`);
+  if (listed.missedTicks > 0) lines.push(`  ticks older than the catch-up window, to be made up with \`meridian backfill\`: ${listed.missedTicks}`);
+  if (listed.skippedTicks > 0) lines.push(`  ticks skipped while a cycle ran: ${listed.skippedTicks}`);
   return lines.join('\n');
 }
 

@@ -102,6 +102,21 @@ test('a trigger between two ticks runs the last closed interval, under its own i
   });
 });
 
+test('a trigger while a cycle runs waits for it, as declared, and a list says so', async () => {
+  await schedules('apply');
+  await schedules('trigger', PIPELINE);
+  let first = await listed();
+  while (first?.running.length !== 1) first = await listed();
+
+  expect(await json('trigger', PIPELINE)).toMatchObject({ scheduleId: SCHEDULE, after: first.running[0] });
+
+  let second = await listed();
+  while (second?.waitingTicks === 0 && second.lastActions.length === 1) second = await listed();
+  expect(second).toMatchObject({ running: first.running, waitingTicks: 1 });
+  expect(await schedules('list')).toContain(`as ${first.running[0]}, still running\n  ticks that wait for what runs: 1\n`);
+  await environment.client.workflow.getHandle(first.running[0] ?? '').terminate();
+});
+
 test('a tick starts the cycle of the interval that ends there, as its own execution (S2.11)', async () => {
   const { activities, calls } = fakeActivities({ resolvePipeline });
   const ticks = ['2026-11-22T00:00:00Z', '2026-11-23T00:00:00Z'];

@@ -3,7 +3,7 @@ import type { PipelineSpec, ScheduleSpec } from '../../domain/pipeline-spec';
 import { scheduleOptions, type ScheduledPipeline } from '../../cli/schedules/desired';
 import { applySchedules, described, ownedIds, planSchedules } from '../../cli/schedules/reconcile';
 import { scheduledPipelines } from '../../cli/schedules/selection';
-import { stepsText } from '../../cli/schedules/text';
+import { listedSchedule, scheduleText, stepsText } from '../../cli/schedules/text';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
 import { startTestEnvironment } from '../support/temporal';
 
@@ -18,8 +18,14 @@ afterAll(async () => {
   await environment?.teardown();
 });
 afterEach(async () => {
-  for await (const { scheduleId } of environment.client.schedule.list()) await environment.client.schedule.getHandle(scheduleId).delete();
-  await until(async () => (await ownedIds(environment.client)).length === 0);
+  // The server's list follows its Schedules within a moment.
+  for (let left = -1; left !== 0; ) {
+    left = 0;
+    for await (const { scheduleId } of environment.client.schedule.list()) {
+      left += 1;
+      await environment.client.schedule.getHandle(scheduleId).delete().catch(() => undefined);
+    }
+  }
 });
 
 function pipeline(name: string, schedule: ScheduleSpec = NIGHTLY, intervalHours = 24): ScheduledPipeline {
@@ -36,7 +42,6 @@ async function apply(specs: readonly ScheduledPipeline[], { prune = false } = {}
   return steps;
 }
 
-/** The server's list follows its Schedules within seconds. */
 async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 100));
 }
@@ -109,6 +114,18 @@ test("what somebody changed by hand is shown and put right, and a person's pause
   expect((await handle.describe()).state).toMatchObject({ paused: true, note: 'the source is being moved' });
 });
 
+test("a list shows ticks in UTC, in the Schedule's zone and in the reader's", async () => {
+  await apply([pipeline('nightly')]);
+  const description = await environment.client.schedule.getHandle('etl/nightly').describe();
+  const listed = { ...listedSchedule(description), nextTicks: ['2026-07-01T22:00:00Z'], note: 'resumed', missedTicks: 2 };
+
+  expect(scheduleText(listed, 'America/New_York').split('\n')).toEqual([
+    'etl/nightly  0 0 * * * Europe/Zurich  active (resumed)',
+    '  next  2026-07-01T22:00:00Z  2026-07-02 00:00 Europe/Zurich  2026-07-01 18:00 America/New_York',
+    '  ticks older than the catch-up window, to be made up with `meridian backfill`: 2',
+  ]);
+});
+
 test('a Schedule of ours that nobody declares is reported, and removed with --prune alone; one that is not ours is never touched (S2.11)', async () => {
   await apply([pipeline('kept'), pipeline('dropped')]);
   await environment.client.schedule.create({ ...scheduleOptions(pipeline('theirs'), TASK_QUEUE), memo: { team: 'theirs' } });
@@ -120,6 +137,7 @@ test('a Schedule of ours that nobody declares is reported, and removed with --pr
   expect(await described(environment.client, 'etl/dropped')).toBeDefined();
 
   await apply([pipeline('kept')], { prune: true });
+  expect(await apply([pipeline('kept')], { prune: true })).toEqual([{ kind: 'unchanged', scheduleId: 'etl/kept' }]);
   expect(await described(environment.client, 'etl/dropped')).toBeUndefined();
   expect(await described(environment.client, 'etl/theirs')).toBeDefined();
 });
