@@ -1,11 +1,16 @@
+import type { BackfillActivities } from './backfills';
 import type { BatchActivities } from './batches';
 import type { CycleActivities } from './cycles';
 import type { DataQualityActivities } from './data-quality';
+import type { DryRunActivities } from './dry-run';
 import type { LedgerActivities } from './ledger';
 import type { LoadActivities } from './load';
 import type { PipelineActivities } from './pipelines';
 import type { PromotionActivities } from './promotion';
 import type { PublicationActivities } from './publication';
+import type { RollbackActivities } from './rollback';
+import type { RerunActivities } from './reruns';
+import type { SetAsideActivities } from './set-aside';
 import type { SparkActivities } from './spark';
 import type { TransformDocumentActivities } from './transform-documents';
 
@@ -19,4 +24,9 @@ export type Activities = PipelineActivities &
   DataQualityActivities &
   LoadActivities &
   PromotionActivities &
-  PublicationActivities;
+  PublicationActivities &
+  BackfillActivities &
+  DryRunActivities &
+  RerunActivities &
+  RollbackActivities &
+  SetAsideActivities;

@@ -77,7 +77,7 @@ export function createPublicationActivities(deps: PublicationDependencies) {
      * durable before the call, so at most an unconfirmed one is sent again, under the same `outcomeId` attribute.
      */
     async announceOutcome(input: AnnounceOutcomeInput): Promise<{ announced: boolean }> {
-      const outcomeId = `${generationPrefix(input.cycle)}/${input.outcome}`;
+      const outcomeId = outcomeIdOf(input);
       if (!(await deps.claimNotification(outcomeId))) return { announced: false };
       const metric = (name: string, value: number) => ({
         MetricName: name,
@@ -115,9 +115,21 @@ export function createPublicationActivities(deps: PublicationDependencies) {
 }
 export type PublicationActivities = ReturnType<typeof createPublicationActivities>;
 
+function outcomeIdOf({ cycle, outcome, reminder, sequence }: AnnounceOutcomeInput): string {
+  if (outcome === 'rolled-back') return `${cycle.pipeline}/rollback/${sequence}`;
+  return [generationPrefix(cycle), outcome, ...(reminder === undefined ? [] : [reminder])].join('/');
+}
+
 export interface AnnounceOutcomeInput {
   readonly cycle: CycleRef;
-  readonly outcome: CycleOutcome;
+  readonly outcome: CycleOutcome | 'held' | 'reminder' | 'rolled-back';
+  /** Of a rollback, whose cycle is the one that is served again: its promotion sequence, and who did it. */
+  readonly sequence?: number;
+  readonly by?: string;
+  /** Which reminder, from 1. */
+  readonly reminder?: number;
+  /** Of a held cycle: when the declaration decides, RFC 3339. */
+  readonly until?: string;
   readonly reason?: string;
   /** Metric name → count, e.g. `RecordsStored`. */
   readonly counts: Readonly<Record<string, number>>;

@@ -6,7 +6,7 @@ import { type CycleRecord, listCycles } from '../sql/queries/cycles';
 import { stageLine } from './cycle-text';
 import { loadStackEnvironment } from './environment';
 import { createOutput } from './output';
-import { requestedCycle } from './run';
+import { namedCycle } from './cycle-argument';
 import { withTemporal } from './temporal-client';
 
 interface JsonOption {
@@ -35,7 +35,7 @@ export function cyclesCommand(): Command {
     .argument('<interval-end>', 'RFC 3339')
     .option('--json', 'one JSON document on stdout')
     .action(async (pipeline: string, end: string, options: JsonOption) => {
-      const { workflowId, intervalEnd } = requestedCycle(pipeline, end);
+      const { workflowId, intervalEnd } = namedCycle([pipeline, end]);
       const generations = await recordsOf({ pipeline, intervalEnd });
       const progress = await withTemporal(async (client) => {
         try {
@@ -58,7 +58,7 @@ export function cyclesCommand(): Command {
     .argument('<interval-end>', 'RFC 3339')
     .option('--json', 'one JSON document on stdout')
     .action(async (pipeline: string, end: string, options: JsonOption) => {
-      const { workflowId } = requestedCycle(pipeline, end);
+      const { workflowId } = namedCycle([pipeline, end]);
       await loadStackEnvironment();
       const output = createOutput(options);
       const status = await withTemporal(async (client) => {

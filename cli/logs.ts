@@ -7,7 +7,7 @@ import { listCycles } from '../sql/queries/cycles';
 import { listJobs } from '../sql/queries/jobs';
 import { loadStackEnvironment } from './environment';
 import { createOutput } from './output';
-import { requestedCycle } from './run';
+import { namedCycle } from './cycle-argument';
 
 interface LogsOptions {
   readonly generation?: string;
@@ -31,7 +31,7 @@ export function logsCommand(): Command {
     .option('--json', 'one JSON document on stdout')
     .action(async (pipeline: string, end: string, options: LogsOptions) => {
       await loadStackEnvironment();
-      const { workflowId, intervalEnd } = requestedCycle(pipeline, end);
+      const { workflowId, intervalEnd } = namedCycle([pipeline, end]);
       const jobRunId = await jobRunOf(pipeline, intervalEnd, options.generation);
       if (jobRunId === undefined) throw new Error(`The cycle ${workflowId} has submitted no Spark job: \`meridian cycles show ${pipeline} ${intervalEnd}\` says how far it came`);
       const s3 = withTransportCheck(new S3Client({}));

@@ -7,14 +7,19 @@ import { SNSClient } from '@aws-sdk/client-sns';
 import { Client, WorkflowNotFoundError, type ConnectionLike } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import type { Activities } from '../activities';
+import { createBackfillActivities } from '../activities/backfills';
 import { createBatchActivities } from '../activities/batches';
 import { createCycleActivities } from '../activities/cycles';
 import { createDataQualityActivities } from '../activities/data-quality';
+import { createDryRunActivities } from '../activities/dry-run';
 import { createLedgerActivities, liveStorageFiles } from '../activities/ledger';
 import { createLoadActivities } from '../activities/load';
 import { createPipelineActivities } from '../activities/pipelines';
 import { createPromotionActivities } from '../activities/promotion';
 import { createPublicationActivities } from '../activities/publication';
+import { createRerunActivities } from '../activities/reruns';
+import { createRollbackActivities } from '../activities/rollback';
+import { createSetAsideActivities } from '../activities/set-aside';
 import { createSparkActivities } from '../activities/spark';
 import { createTransformDocumentActivities } from '../activities/transform-documents';
 import type { PipelineSpec } from '../domain/pipeline-spec';
@@ -59,18 +64,15 @@ export function createDependencies(
     isExecutionClosed: (workflowId, runId) => isExecutionClosed(client, workflowId, runId),
   });
   const liveFiles = (spec: PipelineSpec) => liveStorageFiles({ s3, dynamodb, buckets, ledgerTable: config.ledgerTable }, { dataset: spec.dataset });
+  const ledgerAccess = { s3, dynamodb, buckets, ledgerTable: config.ledgerTable, workDir: config.workDir, duckdbMemoryMb: config.duckdbMemoryMb };
+  const ledger = createLedgerActivities(ledgerAccess);
   const activities: Activities = {
     ...createPipelineActivities({ pipelines }),
     ...cycles,
+    ...createBackfillActivities({ db: database.db, isExecutionClosed: (workflowId) => isExecutionClosed(client, workflowId) }),
     ...createBatchActivities({ s3, dynamodb, buckets, objectsTable: config.objectsTable }),
-    ...createLedgerActivities({
-      s3,
-      dynamodb,
-      buckets,
-      ledgerTable: config.ledgerTable,
-      workDir: config.workDir,
-      duckdbMemoryMb: config.duckdbMemoryMb,
-    }),
+    ...ledger,
+    ...createDryRunActivities({ ...database, ...ledgerAccess }),
     ...createTransformDocumentActivities({ s3, buckets, liveStorageFiles: liveFiles }),
     ...createSparkActivities({
       emr,
@@ -91,6 +93,9 @@ export function createDependencies(
     }),
     ...createLoadActivities({ ...database, s3 }),
     ...createPromotionActivities({ ...database }),
+    ...createRollbackActivities({ ...database }),
+    ...createRerunActivities({ db: database.db, s3, buckets, liveStorageFiles: liveFiles, chunkTotals: ledger.chunkTotals }),
+    ...createSetAsideActivities({ db: database.db, s3, dynamodb, buckets, objectsTable: config.objectsTable }),
     ...createPublicationActivities({
       glue,
       sns,
@@ -113,7 +118,8 @@ export function createDependencies(
   };
 }
 
-async function isExecutionClosed(client: Client, workflowId: string, runId: string): Promise<boolean> {
+/** @param runId - absent: the newest execution of that id */
+async function isExecutionClosed(client: Client, workflowId: string, runId?: string): Promise<boolean> {
   try {
     const { status } = await client.workflow.getHandle(workflowId, runId).describe();
     return status.name !== 'RUNNING';

@@ -36,6 +36,7 @@ export class WorkerRole extends Construct {
       storage.arnForObjects('*'),
       quarantine.arnForObjects('*'),
       artifacts.arnForObjects('cycles/*'),
+      artifacts.arnForObjects('dry-runs/*'),
     );
     // A transaction is allowed by the actions that it consists of.
     this.allow(
