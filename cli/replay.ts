@@ -68,7 +68,7 @@ async function replayAll(found: AsyncIterable<FoundHistory>, options: ReplayOpti
   const replay = replayHistories({ workflowBundle: bundle, dataConverter, interceptors: { workflowModules: modules } }, found, options.strictInputs === true);
   for await (const verdict of replay) {
     verdicts.push(verdict);
-    output.advance('replay', verdicts.length, undefined, 'histories');
+    if (process.stderr.isTTY) output.advance('replay', verdicts.length, undefined, 'histories');
   }
   return verdicts;
 }

@@ -37,6 +37,7 @@ export class WorkerRole extends Construct {
       quarantine.arnForObjects('*'),
       artifacts.arnForObjects('cycles/*'),
       artifacts.arnForObjects('dry-runs/*'),
+      artifacts.arnForObjects('archive/*'),
     );
     // A transaction is allowed by the actions that it consists of.
     this.allow(
