@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import { readTemporalSettings } from '../edge/temporal-settings';
 import { keepArchiving } from './archiver';
@@ -10,6 +10,15 @@ import { createDependencies } from './dependencies';
 import { FailureInterceptor } from './failure-interceptor';
 import { requireSearchAttributes } from './search-attributes';
 import { ShortStepHeartbeat } from './short-step-heartbeat';
+
+/**
+ * Opted into by a build id: a cycle stays with the build that began it. Without one nothing changes.
+ * @see Temporal, "Worker Versioning"
+ */
+export function versioningOf({ build }: Pick<WorkerConfig, 'build'>): Pick<WorkerOptions, 'workerDeploymentOptions'> {
+  if (build === undefined) return {};
+  return { workerDeploymentOptions: { version: build, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' } };
+}
 
 /** A running activity gets this long to heartbeat its last and stop, before its attempt is left to its time-outs. */
 const SHUTDOWN_GRACE = '20 seconds';
@@ -46,6 +55,7 @@ export async function runWorker(
       taskQueue: config.taskQueue,
       workflowBundle: await workflowBundle(join(config.workDir, 'bundles'), dataConverter),
       dataConverter,
+      ...versioningOf(config),
       activities: dependencies.activities,
       interceptors: { activity: [() => ({ inbound: new FailureInterceptor() }), (context) => ({ inbound: new ShortStepHeartbeat(context) })] },
       shutdownGraceTime: SHUTDOWN_GRACE,
