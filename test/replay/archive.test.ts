@@ -5,6 +5,7 @@ import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command } from '@aws-
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { cycleWorkflowId } from '../../domain/cycle';
 import { startMeridian } from '../e2e/meridian-process';
+import { refusedWith } from '../faults/engines/aws-faults';
 import { Lab } from '../faults/lab';
 import { NIGHT_LIMIT_MS } from '../faults/nights';
 import { faultPipeline } from '../faults/pipeline';
@@ -14,6 +15,7 @@ import { HISTORY_PREFIX } from '../../worker/history-archive';
 
 const LIMIT_MS = 5 * 60_000;
 const spec = faultPipeline('h1-archived');
+const struck = faultPipeline('h2-archive-struck');
 const HISTORIES = resolve(__dirname, 'histories');
 let lab: Lab;
 let home: string;
@@ -21,7 +23,7 @@ let env: NodeJS.ProcessEnv;
 
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  lab = await Lab.start([spec]);
+  lab = await Lab.start([spec, struck]);
   home = mkdtempSync(join(tmpdir(), 'meridian-replay-'));
   env = { ...process.env, ...lab.engines.env, MERIDIAN_HOME: home, MERIDIAN_WORK_DIR: join(home, 'work') };
 }, LIMIT_MS);
@@ -53,14 +55,18 @@ test(
     }
     expect(outcomes).toEqual(['promoted', 'terminated']);
 
+    expect(await archivedKeys()).toEqual([]);
     const first = await meridian('archive', '--json');
     const second = await meridian('archive', '--json');
 
     expect([first.code, second.code]).toEqual([0, 0]);
-    expect(JSON.parse(second.stdout)).toMatchObject({ archived: 0, lost: 0, failed: [] });
+    expect([JSON.parse(first.stdout), JSON.parse(second.stdout)]).toEqual([
+      { archived: 2, known: 0, lost: 0, failed: [] },
+      { archived: 0, known: 2, lost: 0, failed: [] },
+    ]);
     const keys = await archivedKeys();
     for (const index of [1, 2]) expect(keys.filter((key) => key.includes(encodeURIComponent(cycleWorkflowId(spec.name, nightEnd(index)))))).toHaveLength(1);
-    const { Metadata } = await lab.access.s3.send(new HeadObjectCommand({ Bucket: lab.access.names.buckets.artifacts, Key: keys.find((key) => key.includes('20240102') || key.includes(encodeURIComponent(nightEnd(1)))) ?? '' }));
+    const { Metadata } = await lab.access.s3.send(new HeadObjectCommand({ Bucket: lab.access.names.buckets.artifacts, Key: keys.find((key) => key.includes(encodeURIComponent(nightEnd(1)))) ?? '' }));
     expect(Metadata).toMatchObject({ 'workflow-type': 'etlCycle', outcome: 'promoted' });
     const replayed = await meridian('replay', '--archive', '--pipeline', spec.name, '--strict-inputs', '--json');
     expect(replayed.code).toBe(0);
@@ -68,6 +74,44 @@ test(
     const none = await meridian('replay', '--archive', '--since', '2999-01-01');
     expect([none.code, none.stderr]).toEqual([1, expect.stringContaining('No history was found in the archive since 2999-01-01') as string]);
     expect((await meridian('replay', '--namespace', '--limit', '5')).code).toBe(0);
+  },
+  LIMIT_MS,
+);
+
+test(
+  'an archive that refuses, and a worker killed as it archives, hold up no cycle and leave no gap: the next worker archives each history once (X7, I8)',
+  async () => {
+    const { artifacts } = lab.access.names.buckets;
+    const copies = (index: number) => archivedKeys().then((keys) => keys.filter((key) => key.includes(encodeURIComponent(cycleWorkflowId(struck.name, nightEnd(index))))));
+    const toArchive = ({ operation, path }: { readonly operation: string; readonly path: string }) => operation === 'PutObject' && path.startsWith(`/${artifacts}/${HISTORY_PREFIX}`);
+    const archiving = { env: { MERIDIAN_ARCHIVE_SECONDS: '1' } };
+    const refused = lab.engines.aws.arm({ from: 1, times: 1_000_000, matches: toArchive, act: refusedWith(403, 'AccessDenied') });
+    await lab.workers.restart(archiving);
+    for (const index of [1, 2]) {
+      await lab.upload(rawNight(struck.name, index, 1, []));
+      expect((await lab.ended(await lab.startNight(struck, index), NIGHT_LIMIT_MS)).outcome).toBe('promoted');
+    }
+    while (refused() < 3) await new Promise((tick) => setTimeout(tick, 50));
+    expect([await copies(1), await copies(2)]).toEqual([[], []]);
+    lab.engines.disarm();
+
+    const killed = lab.engines.aws.arm({
+      ...{ from: 1, times: 1 },
+      matches: toArchive,
+      act: async (exchange) => {
+        await exchange.forward();
+        await lab.workers.kill();
+        exchange.cut();
+      },
+    });
+    while (killed() < 1) await new Promise((tick) => setTimeout(tick, 50));
+    await lab.workers.settle();
+    await lab.workers.restart(archiving);
+
+    while ((await copies(1)).length * (await copies(2)).length === 0) await new Promise((tick) => setTimeout(tick, 50));
+    expect((await meridian('archive', '--json')).stdout).toContain('"archived": 0');
+    expect([(await copies(1)).length, (await copies(2)).length]).toEqual([1, 1]);
+    lab.engines.disarm();
   },
   LIMIT_MS,
 );
