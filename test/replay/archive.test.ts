@@ -12,6 +12,7 @@ import { faultPipeline } from '../faults/pipeline';
 import { plant, uproot } from '../faults/planted/plant';
 import { nightEnd, rawNight } from '../faults/raw-night';
 import { HISTORY_PREFIX } from '../../worker/history-archive';
+import { PageShell, upgradingCommands } from './upgrading-page';
 
 const LIMIT_MS = 5 * 60_000;
 const spec = faultPipeline('h1-archived');
@@ -138,6 +139,33 @@ test(
     } finally {
       uproot(copy);
     }
+  },
+  LIMIT_MS,
+);
+
+test(
+  'every command of docs/upgrading.md works as pasted, in the order of the page, and its CI job runs what was typed before (X7, I8)',
+  async () => {
+    const { typed, ci } = upgradingCommands();
+    await lab.workers.stop();
+    const shell = new PageShell(env, home);
+    const failures: unknown[] = [];
+    try {
+      for (const line of typed) {
+        const real = line
+          .replaceAll('mobile-geolocation-2018-08-02T00:00:00Z', `${spec.name}-${nightEnd(1)}`)
+          .replaceAll('--pipeline mobile-geolocation', `--pipeline ${spec.name}`)
+          .replaceAll('.meridian/histories', join(home, 'pasted'));
+        const { code, said } = await shell.type(real);
+        if (code !== 0) failures.push({ line, code, said });
+      }
+    } finally {
+      await shell.close();
+    }
+
+    expect(failures).toEqual([]);
+    expect(typed).toEqual(expect.arrayContaining(ci.filter((line) => line !== 'npm ci')));
+    expect(typed.length).toBeGreaterThan(15);
   },
   LIMIT_MS,
 );
