@@ -27,6 +27,9 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   logs: { summary: "a cycle's external jobs, in their own words", load: async () => (await import('./logs')).logsCommand() },
   rollback: { summary: 'serve an earlier version again', load: async () => (await import('./rollback')).rollbackCommand() },
   versions: { summary: 'the kept versions of a relation', load: async () => (await import('./versions')).versionsCommand() },
+  replay: { summary: "replay recorded histories against today's code", load: async () => (await import('./replay')).replayCommand() },
+  builds: { summary: 'builds of the workers: which one new cycles get, and which one may stop', load: async () => (await import('./builds')).buildsCommand() },
+  archive: { summary: 'archive the histories of ended executions', load: async () => (await import('./archive')).archiveCommand() },
   'codec-server': { summary: 'decrypt payloads for `temporal` and the Web UI', load: async () => (await import('./codec-server')).codecServerCommand() },
   temporal: { summary: "Temporal's own CLI, pointed at the local stack", load: async () => (await import('./temporal')).temporalCommand() },
 };

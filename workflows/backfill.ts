@@ -9,6 +9,7 @@ import {
   isCancellation,
   ParentClosePolicy,
   setHandler,
+  setWorkflowOptions,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -83,6 +84,9 @@ export async function backfill(input: ContinuedBackfill): Promise<BackfillProgre
   board.end('done');
   return board.progress;
 }
+
+// It may go on for days and by continuing as new: pinned, it would keep the build that began it from ever being stopped.
+setWorkflowOptions({ versioningBehavior: 'AUTO_UPGRADE' }, backfill);
 
 /** The cycles of one page, `concurrency` at a time. */
 class BackfillRun {

@@ -41,6 +41,8 @@ export class LakeBuckets extends Construct {
     this.artifacts = this.bucket('Artifacts', {
       lifecycleRules: [
         { id: 'expire-logs', prefix: 'logs/', expiration: Duration.days(30) },
+        // What today's code is held against, long after the last execution of that kind has ended.
+        { id: 'expire-histories', prefix: 'archive/histories/', expiration: Duration.days(180) },
         // Their comparisons, and the records of one that nobody came to drop.
         { id: 'expire-dry-runs', prefix: 'dry-runs/', expiration: Duration.days(30) },
       ],
