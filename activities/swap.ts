@@ -56,11 +56,11 @@ async function attempt(pool: Pool, statement: QueryConfig, notDone: (error: unkn
   }
 }
 
-function notPromoted(error: unknown, { cycle, epoch }: SwapInput): SwapAttempt {
+function notPromoted(error: unknown, { cycle, targets, epoch }: SwapInput): SwapAttempt {
   const message = messageOf(error);
   switch (sqlState(error)) {
     case 'MR005':
-      return { done: false, held: true, reason: `${message}; \`meridian rollback --continue\` lets the next cycle promote all that is stored` };
+      return { done: false, held: true, reason: `${message}; \`meridian rollback ${targets[0]?.view ?? '<relation>'} --continue\` lets the next cycle promote all that is stored` };
     case 'MR001':
       throw final(`${generationPrefix(cycle)} was overtaken: ${message}. Run the cycle again to build on what is served now`, FailureType.PromotionSuperseded);
     case 'MR002':

@@ -31,11 +31,22 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   builds: { summary: 'builds of the workers: which one new cycles get, and which one may stop', load: async () => (await import('./builds')).buildsCommand() },
   archive: { summary: 'archive the histories of ended executions', load: async () => (await import('./archive')).archiveCommand() },
   'codec-server': { summary: 'decrypt payloads for `temporal` and the Web UI', load: async () => (await import('./codec-server')).codecServerCommand() },
+  completion: { summary: 'complete commands and names in bash, zsh or fish', load: async () => (await import('./completion')).completionCommand(wholeProgram) },
   temporal: { summary: "Temporal's own CLI, pointed at the local stack", load: async () => (await import('./temporal')).temporalCommand() },
 };
 
+function emptyProgram(): Command {
+  return new Command('meridian').description('Durable ETL cycles for geospatial data on AWS').version('0.1.0');
+}
+
+async function wholeProgram(): Promise<Command> {
+  const program = emptyProgram();
+  for (const { load } of Object.values(COMMANDS)) program.addCommand(await load());
+  return program;
+}
+
 async function main(argv: readonly string[]): Promise<void> {
-  const program = new Command('meridian').description('Durable ETL cycles for geospatial data on AWS').version('0.1.0');
+  const program = emptyProgram();
   // Commander's own `help up` would show the command that is not loaded.
   const words = argv[0] === 'help' && Object.hasOwn(COMMANDS, argv[1] ?? '') ? [...argv.slice(1), '--help'] : argv;
   for (const [name, { summary, load }] of Object.entries(COMMANDS)) {

@@ -45,5 +45,6 @@ export function announcementOf(report: ReportDraft) {
       RecordsDuplicate: records.duplicates,
       RecordsQuarantined: totalQuarantined(records.quarantined),
     },
+    ...(report.served.length === 0 ? {} : { served: Object.fromEntries(report.served.map(({ view, rows }) => [view, rows])) }),
   };
 }

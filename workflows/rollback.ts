@@ -25,6 +25,14 @@ export async function rollback(request: RollbackRequest): Promise<RollbackReport
   const report = await wait.rollback({ spec, plan, request, requestId: runId });
   setCurrentDetails(`rolled back ${tables} in ${report.promotedMs} ms; by ${request.by}: ${request.reason}`);
   const rows = Object.fromEntries(plan.targets.map((target) => [`Rows_${target.relation}`, target.rows]));
-  await short.announceOutcome({ cycle: plan.cycle, outcome: 'rolled-back', sequence: report.sequence, by: request.by, reason: request.reason, counts: rows });
+  await short.announceOutcome({
+    cycle: plan.cycle,
+    outcome: 'rolled-back',
+    sequence: report.sequence,
+    by: request.by,
+    held: report.held,
+    reason: request.reason,
+    counts: rows,
+  });
   return report;
 }

@@ -179,7 +179,7 @@ describe('cycles after a rollback', () => {
     const next = await nextNight();
     const promote = () => run(activities.promote, { cycle: next.cycle, spec, versions: next.versions, epoch: next.epoch, metadata: {} });
 
-    expect(await promote()).toMatchObject({ outcome: 'blocked', held: true, reason: expect.stringMatching(/rolled back by ada at .* UTC: wrong data; `meridian rollback --continue`/) as string });
+    expect(await promote()).toMatchObject({ outcome: 'blocked', held: true, reason: expect.stringMatching(/rolled back by ada at .* UTC: wrong data; `meridian rollback \S+ --continue`/) as string });
     expect(await served()).toEqual(night(1));
     expect(await run(activities.releaseHold, { pipeline: spec.name, by: 'grace' })).toEqual({ released: true });
     expect(await run(activities.releaseHold, { pipeline: spec.name, by: 'grace' })).toEqual({ released: false });
