@@ -15,7 +15,7 @@ export function buildsCommand(): Command {
     .addHelpText(
       'after',
       "\nThe same by Temporal's own CLI:\n  temporal worker deployment describe --name meridian\n" +
-        '  temporal worker deployment set-current-version --deployment-name meridian --build-id <build>\n' +
+        '  temporal worker deployment set-current-version --deployment-name meridian --build-id <build> --yes\n' +
         `  temporal workflow count --query 'TemporalWorkerDeploymentVersion="meridian:<build>" AND TemporalWorkflowVersioningBehavior="Pinned" AND ExecutionStatus="Running"'`,
     );
   command

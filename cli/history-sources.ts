@@ -5,6 +5,7 @@ import { GetObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/
 import type { Client } from '@temporalio/client';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils';
 import { HISTORY_PREFIX } from '../worker/history-archive';
+import { listExecutions } from '../worker/list-executions';
 import type { FoundHistory } from '../worker/replay-histories';
 import { UsageError } from './output';
 
@@ -46,7 +47,7 @@ export async function* historiesOfArchive(s3: S3Client, bucket: string, { since 
 /** Histories as the namespace has them: of running executions too, as far as they have come. */
 export async function* historiesOfNamespace(client: Client, query: string, limit: number): AsyncGenerator<FoundHistory> {
   let taken = 0;
-  for await (const { workflowId, runId } of client.workflow.list({ query })) {
+  for await (const { workflowId, runId } of listExecutions(client, query)) {
     if (taken++ === limit) return;
     yield { source: `${workflowId}, run ${runId}`, history: await client.workflow.getHandle(workflowId, runId).fetchHistory() };
   }

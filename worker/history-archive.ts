@@ -1,8 +1,9 @@
 import { gzipSync } from 'node:zlib';
 import { ListObjectsV2Command, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
-import { type Client, type WorkflowExecutionInfo, WorkflowNotFoundError } from '@temporalio/client';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { historyFacts } from './history-facts';
+import { type ListedExecution, listExecutions } from './list-executions';
 
 /** Where the histories of ended executions are kept, for later replays. */
 export const HISTORY_PREFIX = 'archive/histories/';
@@ -58,7 +59,7 @@ export class HistoryArchive {
     let known = 0;
     let lost = 0;
     const failed: SweepResult['failed'][number][] = [];
-    for await (const execution of client.workflow.list({ query })) {
+    for await (const execution of listExecutions(client, query)) {
       signal.throwIfAborted();
       const { workflowId, runId } = execution;
       try {
@@ -125,7 +126,6 @@ export class HistoryArchive {
 }
 
 /** `archive/histories/<pipeline, else workflow type>/<day of its close>/` */
-function folderOf({ searchAttributes, type, closeTime }: WorkflowExecutionInfo): string {
-  const [pipeline] = searchAttributes['MeridianPipeline'] ?? [];
-  return `${HISTORY_PREFIX}${encodeURIComponent(typeof pipeline === 'string' ? pipeline : type)}/${(closeTime ?? new Date(0)).toISOString().slice(0, 10)}/`;
+function folderOf({ pipeline, workflowType, closedAt = new Date(0) }: ListedExecution): string {
+  return `${HISTORY_PREFIX}${encodeURIComponent(pipeline ?? workflowType)}/${closedAt.toISOString().slice(0, 10)}/`;
 }

@@ -132,5 +132,5 @@ async function divergence(
 /** The SDK wraps the sentence in a dump of its failure. */
 function inWords({ message }: Error): string {
   const inner = /message: "((?:[^"\\]|\\.)*)"/.exec(message)?.[1];
-  return (inner ?? message).replace(/^\[TMPRL\d+\] /, '').replace(/^Nondeterminism error: /, '');
+  return (inner?.replaceAll('\\"', '"') ?? message).replace(/^\[TMPRL\d+\] /, '').replace(/^Nondeterminism error: /, '');
 }

@@ -5,15 +5,18 @@ import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command } from '@aws-
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { cycleWorkflowId } from '../../domain/cycle';
 import { startMeridian } from '../e2e/meridian-process';
+import { refusedWith } from '../faults/engines/aws-faults';
 import { Lab } from '../faults/lab';
 import { NIGHT_LIMIT_MS } from '../faults/nights';
 import { faultPipeline } from '../faults/pipeline';
 import { plant, uproot } from '../faults/planted/plant';
 import { nightEnd, rawNight } from '../faults/raw-night';
 import { HISTORY_PREFIX } from '../../worker/history-archive';
+import { PageShell, upgradingCommands } from './upgrading-page';
 
 const LIMIT_MS = 5 * 60_000;
 const spec = faultPipeline('h1-archived');
+const struck = faultPipeline('h2-archive-struck');
 const HISTORIES = resolve(__dirname, 'histories');
 let lab: Lab;
 let home: string;
@@ -21,7 +24,7 @@ let env: NodeJS.ProcessEnv;
 
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  lab = await Lab.start([spec]);
+  lab = await Lab.start([spec, struck]);
   home = mkdtempSync(join(tmpdir(), 'meridian-replay-'));
   env = { ...process.env, ...lab.engines.env, MERIDIAN_HOME: home, MERIDIAN_WORK_DIR: join(home, 'work') };
 }, LIMIT_MS);
@@ -53,14 +56,18 @@ test(
     }
     expect(outcomes).toEqual(['promoted', 'terminated']);
 
+    expect(await archivedKeys()).toEqual([]);
     const first = await meridian('archive', '--json');
     const second = await meridian('archive', '--json');
 
     expect([first.code, second.code]).toEqual([0, 0]);
-    expect(JSON.parse(second.stdout)).toMatchObject({ archived: 0, lost: 0, failed: [] });
+    expect([JSON.parse(first.stdout), JSON.parse(second.stdout)]).toEqual([
+      { archived: 2, known: 0, lost: 0, failed: [] },
+      { archived: 0, known: 2, lost: 0, failed: [] },
+    ]);
     const keys = await archivedKeys();
     for (const index of [1, 2]) expect(keys.filter((key) => key.includes(encodeURIComponent(cycleWorkflowId(spec.name, nightEnd(index)))))).toHaveLength(1);
-    const { Metadata } = await lab.access.s3.send(new HeadObjectCommand({ Bucket: lab.access.names.buckets.artifacts, Key: keys.find((key) => key.includes('20240102') || key.includes(encodeURIComponent(nightEnd(1)))) ?? '' }));
+    const { Metadata } = await lab.access.s3.send(new HeadObjectCommand({ Bucket: lab.access.names.buckets.artifacts, Key: keys.find((key) => key.includes(encodeURIComponent(nightEnd(1)))) ?? '' }));
     expect(Metadata).toMatchObject({ 'workflow-type': 'etlCycle', outcome: 'promoted' });
     const replayed = await meridian('replay', '--archive', '--pipeline', spec.name, '--strict-inputs', '--json');
     expect(replayed.code).toBe(0);
@@ -68,6 +75,44 @@ test(
     const none = await meridian('replay', '--archive', '--since', '2999-01-01');
     expect([none.code, none.stderr]).toEqual([1, expect.stringContaining('No history was found in the archive since 2999-01-01') as string]);
     expect((await meridian('replay', '--namespace', '--limit', '5')).code).toBe(0);
+  },
+  LIMIT_MS,
+);
+
+test(
+  'an archive that refuses, and a worker killed as it archives, hold up no cycle and leave no gap: the next worker archives each history once (X7, I8)',
+  async () => {
+    const { artifacts } = lab.access.names.buckets;
+    const copies = (index: number) => archivedKeys().then((keys) => keys.filter((key) => key.includes(encodeURIComponent(cycleWorkflowId(struck.name, nightEnd(index))))));
+    const toArchive = ({ operation, path }: { readonly operation: string; readonly path: string }) => operation === 'PutObject' && path.startsWith(`/${artifacts}/${HISTORY_PREFIX}`);
+    const archiving = { env: { MERIDIAN_ARCHIVE_SECONDS: '1' } };
+    const refused = lab.engines.aws.arm({ from: 1, times: 1_000_000, matches: toArchive, act: refusedWith(403, 'AccessDenied') });
+    await lab.workers.restart(archiving);
+    for (const index of [1, 2]) {
+      await lab.upload(rawNight(struck.name, index, 1, []));
+      expect((await lab.ended(await lab.startNight(struck, index), NIGHT_LIMIT_MS)).outcome).toBe('promoted');
+    }
+    while (refused() < 3) await new Promise((tick) => setTimeout(tick, 50));
+    expect([await copies(1), await copies(2)]).toEqual([[], []]);
+    lab.engines.disarm();
+
+    const killed = lab.engines.aws.arm({
+      ...{ from: 1, times: 1 },
+      matches: toArchive,
+      act: async (exchange) => {
+        await exchange.forward();
+        await lab.workers.kill();
+        exchange.cut();
+      },
+    });
+    while (killed() < 1) await new Promise((tick) => setTimeout(tick, 50));
+    await lab.workers.settle();
+    await lab.workers.restart(archiving);
+
+    while ((await copies(1)).length * (await copies(2)).length === 0) await new Promise((tick) => setTimeout(tick, 50));
+    expect((await meridian('archive', '--json')).stdout).toContain('"archived": 0');
+    expect([(await copies(1)).length, (await copies(2)).length]).toEqual([1, 1]);
+    lab.engines.disarm();
   },
   LIMIT_MS,
 );
@@ -94,6 +139,33 @@ test(
     } finally {
       uproot(copy);
     }
+  },
+  LIMIT_MS,
+);
+
+test(
+  'every command of docs/upgrading.md works as pasted, in the order of the page, and its CI job runs what was typed before (X7, I8)',
+  async () => {
+    const { typed, ci } = upgradingCommands();
+    await lab.workers.stop();
+    const shell = new PageShell(env, home);
+    const failures: unknown[] = [];
+    try {
+      for (const line of typed) {
+        const real = line
+          .replaceAll('mobile-geolocation-2018-08-02T00:00:00Z', `${spec.name}-${nightEnd(1)}`)
+          .replaceAll('--pipeline mobile-geolocation', `--pipeline ${spec.name}`)
+          .replaceAll('.meridian/histories', join(home, 'pasted'));
+        const { code, said } = await shell.type(real);
+        if (code !== 0) failures.push({ line, code, said });
+      }
+    } finally {
+      await shell.close();
+    }
+
+    expect(failures).toEqual([]);
+    expect(typed).toEqual(expect.arrayContaining(ci.filter((line) => line !== 'npm ci')));
+    expect(typed.length).toBeGreaterThan(15);
   },
   LIMIT_MS,
 );
