@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   discard: { summary: 'never read what a rejected cycle set aside', load: async () => (await import('./discard')).discardCommand() },
   backfill: { summary: 'run the intervals of a range that are not loaded', load: async () => (await import('./backfill')).backfillCommand() },
   cycles: { summary: 'list, show and cancel cycles', load: async () => (await import('./cycles')).cyclesCommand() },
+  report: { summary: "a cycle's lineage, from raw objects to what is served", load: async () => (await import('./report')).reportCommand() },
   logs: { summary: "a cycle's external jobs, in their own words", load: async () => (await import('./logs')).logsCommand() },
   rollback: { summary: 'serve an earlier version again', load: async () => (await import('./rollback')).rollbackCommand() },
   versions: { summary: 'the kept versions of a relation', load: async () => (await import('./versions')).versionsCommand() },

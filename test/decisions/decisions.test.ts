@@ -3,6 +3,10 @@ import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { Decision, DecisionInput } from '../../domain/decision';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import type { CycleProgress } from '../../domain/progress';
+import { lineageText } from '../../cli/lineage-text';
+import { openDatabase } from '../../sql/database';
+import { listCycles } from '../../sql/queries/cycles';
+import { readLineage } from '../../sql/queries/lineage';
 import { Lab } from '../faults/lab';
 import { NIGHT_LIMIT_MS } from '../faults/nights';
 import { faultPipeline } from '../faults/pipeline';
@@ -50,6 +54,19 @@ async function rows<T extends object>(text: string, values: readonly unknown[]):
   return (await lab.access.pool.query<T>(text, [...values])).rows;
 }
 
+/** As `meridian report` prints it. */
+async function lineageOf(spec: PipelineSpec, night: number): Promise<string> {
+  const { env, passwords } = lab.engines;
+  const database = openDatabase({ host: env['PGHOST'], port: Number(env['PGPORT']), database: env['PGDATABASE'], user: 'postgres', password: passwords.postgres, max: 1 });
+  try {
+    const [record] = await listCycles(database.db, { pipeline: spec.name, intervalEnd: nightEnd(night) });
+    if (record === undefined) throw new Error(`${spec.name} has no record of night ${night}`);
+    return lineageText(await readLineage(database.db, record), 'UTC');
+  } finally {
+    await database.close();
+  }
+}
+
 test(
   'a night whose gate fails is held: the view keeps serving, nobody else decides; approved, it is promoted, and ledger and view say by whom and why (X9, I4, X5)',
   async () => {
@@ -72,6 +89,9 @@ test(
     expect(promotion?.metadata).toMatchObject({ approvedBy: 'ada', approvalReason: ADA.reason, failedRules: expect.stringMatching(/^added: /) as string });
     expect(JSON.parse(promotion?.comment ?? '')).toMatchObject({ approvedBy: 'ada', approvalReason: ADA.reason });
     expect(await refusal(decide(night, 'reject'))).toMatch(/workflow execution already completed/i);
+    expect(await lineageOf(story.spec, 2)).toMatch(
+      /: promoted\n.*records +\d+ raw objects: read \d+ = stored .*EMR Serverless run \w+, SUCCESS\n.*FAIL added: .*decision +approved by ada: the sensors were off.*promotion +2, .*served +vw_d1_approved_points → .* rows\n.*told .*\/held: 2.*told .*\/promoted: 2/s,
+    );
     await story.holds();
   },
   LIMIT_MS,
