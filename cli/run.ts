@@ -1,7 +1,9 @@
 import { Command } from 'commander';
 import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/client';
 import { cycleWorkflowId } from '../domain/cycle';
+import { cycleDetails } from '../domain/cycle-details';
 import { requestedInterval } from '../domain/calendar';
+import type { PipelineSpec } from '../domain/pipeline-spec';
 import type { StageProgress } from '../domain/progress';
 import { pipelines } from '../pipelines';
 import { reportText, retryLine, stageLine } from './cycle-text';
@@ -40,7 +42,7 @@ export function runCommand(): Command {
     .action(async (pipeline: string, options: RunOptions) => {
       await loadStackEnvironment();
       const output = createOutput(options);
-      const { workflowId, intervalEnd } = requestedCycle(pipeline, options.intervalEnd);
+      const { spec, workflowId, intervalEnd } = requestedCycle(pipeline, options.intervalEnd);
       const watcher = {
         stage: (row: StageProgress) => output.note(stageLine(row)),
         advance: (stage: string, done: number, total: number, unit: string) => output.advance(stage, done, total, unit),
@@ -62,6 +64,7 @@ export function runCommand(): Command {
             workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
             workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
             staticSummary: `${pipeline} until ${intervalEnd}`,
+            staticDetails: cycleDetails(spec, intervalEnd),
           });
         } catch (error) {
           if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
@@ -85,14 +88,14 @@ export async function followToResult(client: Client, workflowId: string, output:
 }
 
 /** @throws UsageError for a pipeline that nobody declared or an interval that is none of its own, or that has not closed */
-function requestedCycle(pipeline: string, intervalEnd: string | undefined): { workflowId: string; intervalEnd: string } {
+function requestedCycle(pipeline: string, intervalEnd: string | undefined): { spec: PipelineSpec; workflowId: string; intervalEnd: string } {
   const spec = pipelines.find((each) => each.name === pipeline);
   if (spec === undefined) {
     throw new UsageError(`No pipeline is named "${pipeline}": declared are ${pipelines.map((each) => each.name).join(', ')}`);
   }
   try {
     const interval = requestedInterval(spec, intervalEnd, new Date());
-    return { workflowId: cycleWorkflowId(spec.name, interval.end), intervalEnd: interval.end };
+    return { spec, workflowId: cycleWorkflowId(spec.name, interval.end), intervalEnd: interval.end };
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }

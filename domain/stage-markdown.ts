@@ -1,3 +1,4 @@
+import { utcMinute } from './announcement';
 import type { Stage } from './cycle';
 import type { CycleProgress, StageProgress } from './progress';
 
@@ -8,6 +9,8 @@ const SIGN: Readonly<Record<StageProgress['state'], string>> = {
   skipped: '–',
   failed: '✘',
 };
+
+const NO_BREAK = '\u00a0'; // the Web UI's table is narrow
 
 /** What a stage waits for until it has something of its own to say. */
 const WAITS_FOR: Readonly<Record<Stage, string>> = {
@@ -26,11 +29,10 @@ const WAITS_FOR: Readonly<Record<Stage, string>> = {
 
 /** The stage table as Markdown, with what is waited for or comes next: the Web UI's "current details" of a cycle. */
 export function stageMarkdown(progress: CycleProgress): string {
-  const title = `**${progress.pipeline}** [${progress.intervalStart}, ${progress.intervalEnd})${
-    progress.generation === undefined ? '' : ` generation ${progress.generation}`
-  }${progress.outcome === undefined ? '' : `: **${progress.outcome}**`}`;
+  const interval = progress.generation === undefined ? '' : `, ${utcMinute(progress.intervalStart)} to ${utcMinute(progress.intervalEnd)}, generation ${progress.generation}`;
+  const title = `**${progress.pipeline}**${interval}${progress.outcome === undefined ? '' : `: **${progress.outcome}**`}`;
   const rows = progress.stages.map(
-    (row) => `| ${SIGN[row.state]} ${row.stage} | ${row.state} | ${seconds(row)} | ${(row.detail ?? '').replaceAll('|', '\\|')} |`,
+    (row) => `| ${SIGN[row.state]}${NO_BREAK}${row.stage} | ${row.state} | ${seconds(row)} | ${(row.detail ?? '').replaceAll('|', '\\|')} |`,
   );
   const table = ['| stage | state | time | what |', '|---|---|---|---|', ...rows];
   return [title, ...nowLines(progress.stages), ...nextLines(progress), '', ...table].join('\n');
@@ -47,10 +49,10 @@ function nowLines(stages: readonly StageProgress[]): readonly string[] {
 }
 
 function nextLines({ next = [] }: CycleProgress): readonly string[] {
-  return next.length === 0 ? [] : ['', 'Next:', ...next.map((step) => `- ${step.what}: \`${step.command}\``)];
+  return next.length === 0 ? [] : ['', 'What you may do:', '', ...next.map((step) => `- ${step.what}: \`${step.command}\``)];
 }
 
 function seconds(row: StageProgress): string {
   if (row.startedAtMs === undefined || row.finishedAtMs === undefined) return '';
-  return `${((row.finishedAtMs - row.startedAtMs) / 1000).toFixed(1)} s`;
+  return `${((row.finishedAtMs - row.startedAtMs) / 1000).toFixed(1)}${NO_BREAK}s`;
 }

@@ -1,5 +1,5 @@
 import { upsertSearchAttributes } from '@temporalio/workflow';
-import { nextSteps, type Step } from '../domain/announcement';
+import { nextSteps, type Step, utcMinute } from '../domain/announcement';
 import { CycleOutcome, type CycleRef } from '../domain/cycle';
 import { decisionSentence } from '../domain/decision';
 import type { PipelineSpec } from '../domain/pipeline-spec';
@@ -36,6 +36,7 @@ export async function passesGate(
   const failed = failedRules(gate.rules);
   if (failed.length === 0) return true;
   report.reason = failed.map((rule) => `${rule.step}: ${rule.rule} (${rule.message ?? rule.result})`).join('; ');
+  const rulesFailed = `${failed.length} ${failed.length === 1 ? 'rule' : 'rules'} failed`;
   const { hold } = spec.quality;
   if (hold !== undefined) {
     upsertSearchAttributes([{ key: outcomeAttribute, value: 'held' }]);
@@ -43,14 +44,14 @@ export async function passesGate(
     offer(nextSteps({ ...announcement, outcome: 'held' }));
     const decision = await desk.wait(hold, async (reminder, until) => {
       if (reminder === 0) {
-        detail(`held: ${failed.length} rules failed; waits until ${until} for a person's decision`);
+        detail(`held: ${rulesFailed}; waits until ${utcMinute(until)} for a person's decision`);
         await short.recordCounts({ cycle, counts: { held: { until, failedRules: failed.length } } });
       }
       await short.announceOutcome({ ...announcement, until, ...(reminder === 0 ? { outcome: 'held' } : { outcome: 'reminder', reminder }) });
     });
     report.decision = decision;
     offer([]);
-    detail(`${failed.length} rules failed; ${decisionSentence(decision)}`);
+    detail(`${rulesFailed}; ${decisionSentence(decision)}`);
     if (decision.decision === 'approve') {
       delete report.reason;
       return true;
