@@ -55,24 +55,29 @@ export async function* replayHistories(
     }
   }
   const replay = new Replay({ ...options, sinks: recorder.sinks }, replayable());
-  for (;;) {
-    const result = await replay.next(() => taken.at(-1)?.source ?? 'the first history');
-    for (const { source, history, facts } of taken.splice(0)) {
-      if (facts.untouched) yield { source, facts, verdict: 'untouched' };
-      else if (result?.error !== undefined) {
-        const verdict = result.error instanceof DeterminismViolationError ? 'diverged' : 'broken';
-        yield { source, facts, verdict, ...(await divergence(options, source, history, facts)), difference: inWords(result.error) };
-      } else {
-        yield { source, facts, verdict: 'replayed', inputDifferences: compareInputs ? await recorder.differences(history, options.dataConverter) : [] };
+  try {
+    for (;;) {
+      const result = await replay.next(() => taken.at(-1)?.source ?? 'the first history');
+      for (const { source, history, facts } of taken.splice(0)) {
+        if (facts.untouched) yield { source, facts, verdict: 'untouched' };
+        else if (result?.error !== undefined) {
+          const verdict = result.error instanceof DeterminismViolationError ? 'diverged' : 'broken';
+          yield { source, facts, verdict, ...(await divergence(options, source, history, facts)), difference: inWords(result.error) };
+        } else {
+          yield { source, facts, verdict: 'replayed', inputDifferences: compareInputs ? await recorder.differences(history, options.dataConverter) : [] };
+        }
       }
+      if (result === undefined) return;
     }
-    if (result === undefined) return;
+  } finally {
+    await replay.close();
   }
 }
 
 /** The SDK's replay of one history after another, each bounded. */
 class Replay {
-  private readonly results: AsyncIterator<ReplayResult>;
+  private readonly results: AsyncIterableIterator<ReplayResult>;
+  private stuck = false;
 
   constructor(options: ReplayWorkerOptions, histories: ReplayHistoriesIterable) {
     this.results = Worker.runReplayHistories(options, histories);
@@ -82,6 +87,7 @@ class Replay {
   async next(source: () => string): Promise<ReplayResult | undefined> {
     const timer = new AbortController();
     const late = sleep(LIMIT_MS, undefined, { signal: timer.signal }).then(() => {
+      this.stuck = true;
       throw new Error(`${source()}: the replay did not end within ${LIMIT_MS / 60_000} minutes: does the workflow loop without waiting?`);
     });
     try {
@@ -91,6 +97,11 @@ class Replay {
       late.catch(() => undefined);
       timer.abort();
     }
+  }
+
+  /** Also where nobody asked for the rest. What is stuck would not hear of it. */
+  async close(): Promise<void> {
+    if (!this.stuck) await this.results.return?.();
   }
 }
 

@@ -96,16 +96,18 @@ test(
     expect([await copies(1), await copies(2)]).toEqual([[], []]);
     lab.engines.disarm();
 
-    const killed = lab.engines.aws.arm({
-      ...{ from: 1, times: 1 },
-      matches: toArchive,
-      act: async (exchange) => {
-        await exchange.forward();
-        await lab.workers.kill();
-        exchange.cut();
-      },
+    await new Promise<void>((killed) => {
+      lab.engines.aws.arm({
+        ...{ from: 1, times: 1 },
+        matches: toArchive,
+        act: async (exchange) => {
+          await exchange.forward();
+          await lab.workers.kill();
+          exchange.cut();
+          killed(); // not before: the worker that takes its place must be known, so that it is stopped
+        },
+      });
     });
-    while (killed() < 1) await new Promise((tick) => setTimeout(tick, 50));
     await lab.workers.settle();
     await lab.workers.restart(archiving);
 

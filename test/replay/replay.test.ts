@@ -11,15 +11,13 @@ const ROOT = join(__dirname, '..', '..');
 const HISTORIES = join(__dirname, 'histories');
 
 beforeAll(() => {
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  // What is planted here is meant to fail: the core would warn of each.
+  Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter: 'OFF' } } });
 });
 
-/** Every recorded history that today's code does not replay, and where it stops: by the very function that `meridian replay` uses. */
-async function divergences(bundle: { readonly code: string } | { readonly codePath: string }): Promise<readonly ReplayVerdict[]> {
-  const verdicts: ReplayVerdict[] = [];
-  for await (const verdict of replayHistories({ workflowBundle: bundle }, historiesOfFolder(HISTORIES))) verdicts.push(verdict);
-  expect(verdicts.length).toBeGreaterThanOrEqual(Object.keys(RECORDED_OUTCOMES).length);
-  return verdicts.filter((each) => each.verdict !== 'replayed');
+/** Replays every recorded history, by the very function that `meridian replay` uses. */
+function replayAll(bundle: { readonly code: string } | { readonly codePath: string }): AsyncGenerator<ReplayVerdict> {
+  return replayHistories({ workflowBundle: bundle }, historiesOfFolder(HISTORIES));
 }
 
 test('there is a recorded history for each outcome of a cycle (X7)', async () => {
@@ -29,7 +27,11 @@ test('there is a recorded history for each outcome of a cycle (X7)', async () =>
 });
 
 test("every recorded history replays against today's code (X7, I8)", async () => {
-  expect(await divergences(await workflowBundle(BUNDLE_CACHE))).toEqual([]);
+  const verdicts: ReplayVerdict[] = [];
+  for await (const each of replayAll(await workflowBundle(BUNDLE_CACHE))) verdicts.push(each);
+
+  expect(verdicts.length).toBeGreaterThanOrEqual(Object.keys(RECORDED_OUTCOMES).length);
+  expect(verdicts.filter((each) => each.verdict !== 'replayed')).toEqual([]);
 });
 
 /** Edits that would strand running cycles: each must be caught by at least one history. */
@@ -52,10 +54,14 @@ test.each(INCOMPATIBLE_EDITS)('replay catches an incompatible edit: $what', asyn
     await writeFile(join(copy, 'workflows', file), edited);
     const bundle = await bundleWorkflowCode({ workflowsPath: join(copy, 'workflows', 'index.ts'), logger: new DefaultLogger('ERROR') });
 
-    const caught = await divergences(bundle);
+    let caught: ReplayVerdict | undefined;
+    for await (const each of replayAll(bundle)) {
+      if (each.verdict === 'replayed') continue;
+      caught = each;
+      break;
+    }
 
-    expect(caught).not.toEqual([]);
-    for (const each of caught) expect(each).toMatchObject({ verdict: 'diverged', eventId: expect.any(Number) as number, event: expect.stringMatching(/^\d+ \([A-Z_]+/) as string });
+    expect(caught).toMatchObject({ verdict: 'diverged', eventId: expect.any(Number) as number, event: expect.stringMatching(/^\d+ \([A-Z_]+/) as string });
   } finally {
     await rm(copy, { recursive: true, force: true });
   }
