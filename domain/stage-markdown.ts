@@ -16,7 +16,17 @@ export function stageMarkdown(progress: CycleProgress): string {
   const rows = progress.stages.map(
     (row) => `| ${SIGN[row.state]} ${row.stage} | ${row.state} | ${seconds(row)} | ${(row.detail ?? '').replaceAll('|', '\\|')} |`,
   );
-  return [title, '', '| stage | state | time | what |', '|---|---|---|---|', ...rows].join('\n');
+  return [title, ...nowLines(progress.stages), '', '| stage | state | time | what |', '|---|---|---|---|', ...rows].join('\n');
+}
+
+/** What it waits for, since when, and what comes after it. */
+function nowLines(stages: readonly StageProgress[]): readonly string[] {
+  const at = stages.findIndex((row) => row.state === 'running');
+  const row = stages[at];
+  if (row === undefined) return [];
+  const since = row.startedAtMs === undefined ? '' : ` since ${new Date(row.startedAtMs).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+  const next = stages.slice(at + 1).find((each) => each.state === 'waiting');
+  return ['', `Now: **${row.stage}**${since}${row.detail === undefined ? '' : `: ${row.detail}`}${next === undefined ? '' : `; next: ${next.stage}`}`];
 }
 
 function seconds(row: StageProgress): string {
