@@ -1,7 +1,9 @@
 import { Command } from 'commander';
 import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/client';
 import { cycleWorkflowId } from '../domain/cycle';
+import { cycleDetails } from '../domain/cycle-details';
 import { requestedInterval } from '../domain/calendar';
+import type { PipelineSpec } from '../domain/pipeline-spec';
 import { pipelines } from '../pipelines';
 import { reportText, retryLine, stageLine } from './cycle-text';
 import { type DryRunOptions, runDry } from './dry-run';
@@ -39,7 +41,7 @@ export function runCommand(): Command {
     .action(async (pipeline: string, options: RunOptions) => {
       await loadStackEnvironment();
       const output = createOutput(options);
-      const { workflowId, intervalEnd } = requestedCycle(pipeline, options.intervalEnd);
+      const { spec, workflowId, intervalEnd } = requestedCycle(pipeline, options.intervalEnd);
       if (options.dryRun !== true && (options.drop === true || options.keepHours !== undefined)) {
         throw new UsageError(`${options.drop === true ? '--drop' : '--keep-hours'} is of a dry run: add --dry-run`);
       }
@@ -56,6 +58,7 @@ export function runCommand(): Command {
             workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
             workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
             staticSummary: `${pipeline} until ${intervalEnd}`,
+            staticDetails: cycleDetails(spec, intervalEnd),
           });
         } catch (error) {
           if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
@@ -83,14 +86,14 @@ function watcherOn(output: Output): CycleWatcher {
 }
 
 /** @throws UsageError for a pipeline that nobody declared or an interval that is none of its own, or that has not closed */
-function requestedCycle(pipeline: string, intervalEnd: string | undefined): { workflowId: string; intervalEnd: string } {
+function requestedCycle(pipeline: string, intervalEnd: string | undefined): { spec: PipelineSpec; workflowId: string; intervalEnd: string } {
   const spec = pipelines.find((each) => each.name === pipeline);
   if (spec === undefined) {
     throw new UsageError(`No pipeline is named "${pipeline}": declared are ${pipelines.map((each) => each.name).join(', ')}`);
   }
   try {
     const interval = requestedInterval(spec, intervalEnd, new Date());
-    return { workflowId: cycleWorkflowId(spec.name, interval.end), intervalEnd: interval.end };
+    return { spec, workflowId: cycleWorkflowId(spec.name, interval.end), intervalEnd: interval.end };
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }

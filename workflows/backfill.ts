@@ -16,6 +16,7 @@ import {
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { type BackfillInput, backfillWorkflowId, isDue, MOST_AT_ONCE } from '../domain/backfill';
 import type { BackfillProgress, ConcludedInterval } from '../domain/backfill-progress';
+import { cycleDetails } from '../domain/cycle-details';
 import { CycleOutcome, cycleWorkflowId } from '../domain/cycle';
 import { type DataInterval, toRfc3339 } from '../domain/data-interval';
 import { FailureType } from '../domain/failure-type';
@@ -164,6 +165,7 @@ class BackfillRun {
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
         priority: { priorityKey: LOWEST_PRIORITY },
         staticSummary: `${this.spec.name} until ${intervalEnd}, backfill`,
+        staticDetails: cycleDetails(this.spec, intervalEnd),
       });
       return { intervalEnd, outcome, ...(reason === undefined ? {} : { reason }) };
     } catch (error) {
