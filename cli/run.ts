@@ -4,12 +4,11 @@ import { cycleWorkflowId } from '../domain/cycle';
 import { cycleDetails } from '../domain/cycle-details';
 import { requestedInterval } from '../domain/calendar';
 import type { PipelineSpec } from '../domain/pipeline-spec';
-import type { StageProgress } from '../domain/progress';
 import { pipelines } from '../pipelines';
 import { reportText, retryLine, stageLine } from './cycle-text';
 import { type DryRunOptions, runDry } from './dry-run';
 import { loadStackEnvironment } from './environment';
-import { followCycle } from './follow-cycle';
+import { type CycleWatcher, followCycle } from './follow-cycle';
 import { createOutput, type Output, UsageError } from './output';
 import { withTemporal } from './temporal-client';
 
@@ -43,17 +42,12 @@ export function runCommand(): Command {
       await loadStackEnvironment();
       const output = createOutput(options);
       const { spec, workflowId, intervalEnd } = requestedCycle(pipeline, options.intervalEnd);
-      const watcher = {
-        stage: (row: StageProgress) => output.note(stageLine(row)),
-        advance: (stage: string, done: number, total: number, unit: string) => output.advance(stage, done, total, unit),
-        retry: (stage: string, activity: string, attempt: number, message: string) => output.note(retryLine(stage, activity, attempt, message)),
-      };
       if (options.dryRun !== true && (options.drop === true || options.keepHours !== undefined)) {
         throw new UsageError(`${options.drop === true ? '--drop' : '--keep-hours'} is of a dry run: add --dry-run`);
       }
       await withTemporal(async (client) => {
         if (options.dryRun === true) {
-          if (!(await runDry(client, { pipeline, intervalEnd }, options, output, watcher))) process.exitCode = 1;
+          if (!(await runDry(client, { pipeline, intervalEnd }, options, output, watcherOn(output)))) process.exitCode = 1;
           return;
         }
         try {
@@ -78,13 +72,17 @@ export function runCommand(): Command {
 
 /** Shows a cycle's stages until it ends, then its report; exit code 1 unless it was promoted or empty. */
 export async function followToResult(client: Client, workflowId: string, output: Output): Promise<void> {
-  const report = await followCycle(client, workflowId, {
+  const report = await followCycle(client, workflowId, watcherOn(output));
+  output.result(report, reportText(report));
+  if (report.outcome !== 'promoted' && report.outcome !== 'empty') process.exitCode = 1;
+}
+
+function watcherOn(output: Output): CycleWatcher {
+  return {
     stage: (row) => output.note(stageLine(row)),
     advance: (stage, done, total, unit) => output.advance(stage, done, total, unit),
     retry: (stage, activity, attempt, message) => output.note(retryLine(stage, activity, attempt, message)),
-  });
-  output.result(report, reportText(report));
-  if (report.outcome !== 'promoted' && report.outcome !== 'empty') process.exitCode = 1;
+  };
 }
 
 /** @throws UsageError for a pipeline that nobody declared or an interval that is none of its own, or that has not closed */

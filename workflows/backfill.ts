@@ -86,8 +86,9 @@ export async function backfill(input: ContinuedBackfill): Promise<BackfillProgre
   return board.progress;
 }
 
-// It may go on for days and by continuing as new: pinned, it would keep the build that began it from ever being stopped.
-setWorkflowOptions({ versioningBehavior: 'AUTO_UPGRADE' }, backfill);
+// It may go on for days and by continuing as new: pinned, it would keep the build that began it from ever being stopped. A worker without
+// a build must say nothing of it: Temporal refuses such a worker's answers, and the execution would stand still.
+setWorkflowOptions(() => (workflowInfo().currentDeploymentVersion?.deploymentName ? { versioningBehavior: 'AUTO_UPGRADE' } : {}), backfill);
 
 /** The cycles of one page, `concurrency` at a time. */
 class BackfillRun {
