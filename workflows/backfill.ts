@@ -61,9 +61,11 @@ export async function backfill(input: ContinuedBackfill): Promise<BackfillProgre
   if (workflowInfo().workflowId !== workflowId) return delegate(workflowId, input);
 
   const board = new BackfillBoard(input, carried, workflowInfo().startTime.getTime());
-  setHandler(backfillProgressQuery, () => board.progress);
-  setHandler(pauseSignal, ({ by, reason } = {}) => board.pause(`paused${by === undefined ? '' : ` by ${by}`}${reason === undefined ? '' : `: ${reason}`}`));
-  setHandler(resumeSignal, () => board.resume());
+  setHandler(backfillProgressQuery, () => board.progress, { description: 'counts of its intervals, what runs, what was not loaded' });
+  setHandler(pauseSignal, ({ by, reason } = {}) => board.pause(`paused${by === undefined ? '' : ` by ${by}`}${reason === undefined ? '' : `: ${reason}`}`), {
+    description: 'starts no further cycle; {"by":"<who>","reason":"<why>"}, both optional',
+  });
+  setHandler(resumeSignal, () => board.resume(), { description: 'goes on after a pause' });
   upsertSearchAttributes([{ key: pipelineAttribute, value: input.pipeline }]);
   refuseConcurrency(input);
 
@@ -136,7 +138,7 @@ class BackfillRun {
   }
 
   private async untilResumed(): Promise<void> {
-    if (await condition(() => !this.board.paused, LONGEST_PAUSE)) return;
+    if (await condition(() => !this.board.paused, LONGEST_PAUSE, { summary: 'paused until the signal "resume"' })) return;
     this.stop ??= ApplicationFailure.nonRetryable(`The backfill was paused for ${LONGEST_PAUSE}: start it again, it runs what is left`, FailureType.BackfillStopped);
   }
 

@@ -60,9 +60,9 @@ export async function dryRun(input: DryRunInput): Promise<DryRunReport> {
   let dropAsked = false;
   let outcome: DryRunReport | undefined;
   const table = new StageTable(shadowName(input.pipeline), DRY_RUN_STAGES);
-  setHandler(progressQuery, () => table.progress);
-  setHandler(dryRunReportQuery, () => outcome);
-  setHandler(dropSignal, () => void (dropAsked = true));
+  setHandler(progressQuery, () => table.progress, { description: 'the stage table' });
+  setHandler(dryRunReportQuery, () => outcome, { description: 'what would change, once it is compared' });
+  setHandler(dropSignal, () => void (dropAsked = true), { description: 'drops the shadow that is kept' });
 
   const keepMs = requestedKeepMs(input);
   const run = await open(input, table);
