@@ -1,5 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { type DataInterval, intervalEndingAt, lastClosedInterval } from '../domain/data-interval';
+import { requestedInterval } from '../domain/calendar';
+import type { DataInterval } from '../domain/data-interval';
 import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import { validatePipeline } from '../domain/validate-pipeline';
@@ -41,17 +42,15 @@ export function createPipelineActivities(deps: { readonly pipelines: readonly Pi
           FailureType.InvalidPipeline,
         );
       }
-      return { spec, interval: requestedInterval(input, spec) };
+      return { spec, interval: intervalOf(input, spec) };
     },
   };
 }
 export type PipelineActivities = ReturnType<typeof createPipelineActivities>;
 
-function requestedInterval(input: ResolvePipelineInput, spec: PipelineSpec): DataInterval {
+function intervalOf(input: ResolvePipelineInput, spec: PipelineSpec): DataInterval {
   try {
-    return input.intervalEnd === undefined
-      ? lastClosedInterval(new Date(input.startedAt), spec.intervalHours)
-      : intervalEndingAt(input.intervalEnd, spec.intervalHours);
+    return requestedInterval(spec, input.intervalEnd, new Date(input.startedAt));
   } catch (error) {
     throw ApplicationFailure.nonRetryable(
       `${error instanceof Error ? error.message : String(error)} [pipeline=${spec.name}]`,

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { WorkflowExecutionAlreadyStartedError, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/client';
 import { cycleWorkflowId } from '../domain/cycle';
-import { intervalEndingAt, lastClosedInterval } from '../domain/data-interval';
+import { requestedInterval } from '../domain/calendar';
 import { pipelines } from '../pipelines';
 import { reportText, retryLine, stageLine } from './cycle-text';
 import { loadStackEnvironment } from './environment';
@@ -53,15 +53,14 @@ export function runCommand(): Command {
     });
 }
 
-/** @throws UsageError for a pipeline that nobody declared or an interval that is none of its own */
+/** @throws UsageError for a pipeline that nobody declared or an interval that is none of its own, or that has not closed */
 export function requestedCycle(pipeline: string, intervalEnd: string | undefined): { workflowId: string; intervalEnd: string } {
   const spec = pipelines.find((each) => each.name === pipeline);
   if (spec === undefined) {
     throw new UsageError(`No pipeline is named "${pipeline}": declared are ${pipelines.map((each) => each.name).join(', ')}`);
   }
   try {
-    const interval =
-      intervalEnd === undefined ? lastClosedInterval(new Date(), spec.intervalHours) : intervalEndingAt(intervalEnd, spec.intervalHours);
+    const interval = requestedInterval(spec, intervalEnd, new Date());
     return { workflowId: cycleWorkflowId(spec.name, interval.end), intervalEnd: interval.end };
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));

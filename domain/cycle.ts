@@ -25,9 +25,14 @@ export type CycleOutcome = (typeof CycleOutcome)[keyof typeof CycleOutcome];
 export const STAGES = ['resolve', 'turn', 'discover', 'dedup', 'transform', 'check', 'load', 'promote', 'publish'] as const;
 export type Stage = (typeof STAGES)[number];
 
+/** `etl/<pipeline>`: the id of a pipeline's Schedule, and the base of the ids of what it starts. */
+export function scheduleId(pipeline: string): string {
+  return `etl/${pipeline}`;
+}
+
 /** `etl/<pipeline>-<interval end>`: what a Schedule with base id `etl/<pipeline>` names the executions it starts. */
 export function cycleWorkflowId(pipeline: string, intervalEnd: string): string {
-  return `etl/${pipeline}-${intervalEnd}`;
+  return `${scheduleId(pipeline)}-${intervalEnd}`;
 }
 
 /** `mobile-geolocation/20180802T000000Z`: a cycle in any generation. Also the lineage value on served rows. */

@@ -44,6 +44,17 @@ const PIPELINE = members({
   description: text,
   dataset: text,
   intervalHours: number,
+  schedule: optional(
+    members({
+      cron: optional(text),
+      everyHours: optional(number),
+      timeZone: optional(text),
+      overlap: text,
+      catchupWindowHours: number,
+      jitterSeconds: optional(number),
+      pauseOnFailure: optional(truth),
+    }),
+  ),
   raw: members({ prefix: text, format: text }),
   record: members({
     fields: list(members({ name: text, source: text, type: text })),

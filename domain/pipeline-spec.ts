@@ -5,8 +5,10 @@ export interface PipelineSpec {
   readonly description: string;
   /** `[a-z][a-z0-9_]{1,31}`; raw records of one kind. Cycles of one dataset take turns. */
   readonly dataset: string;
-  /** Length of the data interval; divides 24 or is a multiple of it. */
+  /** Length of the data interval; divides 24 or is a multiple of it. With a cron, no two ticks are further apart. */
   readonly intervalHours: number;
+  /** When cycles start by themselves, see `schedules plan`; absent: only when somebody, or something else, starts them. */
+  readonly schedule?: ScheduleSpec;
   readonly raw: RawSpec;
   readonly record: RecordSpec;
   readonly dedup: DedupSpec;
@@ -21,6 +23,27 @@ export interface PipelineSpec {
    */
   readonly heartbeatSeconds?: number;
 }
+
+/** A Temporal Schedule as it should be. A tick starts the cycle of the interval that ends there; one of `cron` and `everyHours` is set. */
+export interface ScheduleSpec {
+  /** Five fields: minute, hour, day of the month, month, day of the week. Its ticks end the intervals, see domain/calendar.ts. */
+  readonly cron?: string;
+  /** `intervalHours` again, counted in UTC from 1970 on. */
+  readonly everyHours?: number;
+  /** IANA name; `UTC` unless declared. The cron is read in it: a nightly interval has 23 or 25 hours when its clocks change. */
+  readonly timeZone?: string;
+  /** What a tick does while the cycle of an earlier one still runs. */
+  readonly overlap: ScheduleOverlap;
+  /** Ticks that were missed (no server ran) are made up if they are at most this old. */
+  readonly catchupWindowHours: number;
+  /** A cycle starts up to this much after its tick, so that many do not start at once: 0 unless declared. Its interval stays the tick's. */
+  readonly jitterSeconds?: number;
+  /** The Schedule pauses itself when a cycle fails or times out; a rejected or blocked one has not failed. */
+  readonly pauseOnFailure?: boolean;
+}
+/** `buffer-all` waits its turn, `buffer-one` does so if none waits yet, `skip` is not made up. */
+export const SCHEDULE_OVERLAPS = ['skip', 'buffer-one', 'buffer-all'] as const;
+export type ScheduleOverlap = (typeof SCHEDULE_OVERLAPS)[number];
 
 export interface RawSpec {
   /** Key prefix in the raw bucket, ends in `/`; followed by `YYYY/MM/DD/HH/` of arrival, as Firehose writes. */

@@ -6,6 +6,8 @@ export const mobileGeolocation = {
   description: 'Positions reported by devices, with the airspace and country they fall in',
   dataset: 'mobile_positions',
   intervalHours: 24,
+  // Three nights without a server are made up, one after the other.
+  schedule: { cron: '0 0 * * *', timeZone: 'UTC', overlap: 'buffer-all', catchupWindowHours: 72 },
   raw: { prefix: 'mobile-geolocation/', format: 'json-lines' },
   record: {
     fields: [

@@ -33,7 +33,7 @@ import { checkBatch, loadCandidates, promoteCandidates, proveCounts, publishCycl
 
 export interface EtlCycleInput {
   readonly pipeline: string;
-  /** RFC 3339; absent: a Schedule's tick, else the last interval that had closed when this execution started. */
+  /** RFC 3339; absent: the last interval that had closed at a Schedule's tick, else when this execution started. */
   readonly intervalEnd?: string;
 }
 
@@ -52,7 +52,7 @@ export async function etlCycle(input: EtlCycleInput): Promise<CycleReport> {
   const table = new StageTable(input.pipeline);
   setHandler(progressQuery, () => table.progress);
 
-  const { spec, interval } = await table.run('resolve', () => resolvePipeline({ ...input, ...requestedInterval(input) }));
+  const { spec, interval } = await table.run('resolve', () => resolvePipeline({ ...input, startedAt: askedAt() }));
   const workflowId = cycleWorkflowId(spec.name, interval.end);
   if (workflowInfo().workflowId !== workflowId) return delegate(workflowId, { pipeline: spec.name, intervalEnd: interval.end });
 
@@ -166,14 +166,10 @@ async function delegate(workflowId: string, input: Required<EtlCycleInput>): Pro
   }
 }
 
-/** A Schedule's tick is the interval's end; any other start takes the interval that had closed before it. */
-function requestedInterval(input: EtlCycleInput): { readonly startedAt: string; readonly intervalEnd?: string } {
-  const info = workflowInfo();
-  const tick = info.typedSearchAttributes.get(scheduledStartAttribute);
-  return {
-    startedAt: toRfc3339(info.startTime),
-    ...(input.intervalEnd === undefined && tick !== undefined ? { intervalEnd: toRfc3339(tick) } : {}),
-  };
+/** A Schedule's start takes the interval that had closed at its tick (its own, or, triggered between two, the last); any other at its start. */
+function askedAt(): string {
+  const { typedSearchAttributes, startTime } = workflowInfo();
+  return toRfc3339(typedSearchAttributes.get(scheduledStartAttribute) ?? startTime);
 }
 
 /** The message nearest the cause: Temporal wraps a failure once for each hop it took. */

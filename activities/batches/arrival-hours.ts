@@ -36,6 +36,8 @@ export function eventWindowMs(spec: PipelineSpec, arrivalHour: string): { readon
   };
 }
 
+/** The hour that an interval begins in is its own too: what arrived in it after the last cycle had looked is in no later hour. */
 function firstArrivalMs(spec: PipelineSpec, interval: DataInterval): number {
-  return Date.parse(interval.start) - spec.dedup.latenessDays * DAY_MS;
+  const startMs = Date.parse(interval.start) - spec.dedup.latenessDays * DAY_MS;
+  return Math.floor(startMs / HOUR_MS) * HOUR_MS;
 }

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
+import { longestIntervalHours } from '../../domain/calendar';
 import { compactInstant, toRfc3339 } from '../../domain/data-interval';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { DAY_MS, HOUR_MS } from '../batches/arrival-hours';
@@ -28,7 +29,7 @@ export async function committedChunksOf(
   // A record arrives at most the tolerance (a day) before its event date and the lateness after it, and is taken by a cycle
   // at most an interval and again the lateness later.
   const from = at(Date.parse(first) - DAY_MS);
-  const to = at(Date.parse(last) + (2 * spec.dedup.latenessDays + 2) * DAY_MS + spec.intervalHours * HOUR_MS);
+  const to = at(Date.parse(last) + (2 * spec.dedup.latenessDays + 2) * DAY_MS + longestIntervalHours(spec) * HOUR_MS);
   const found: ChunkItem[] = [];
   for await (const item of table.query(chunksPartition(spec.dataset), from, `${to}~`)) {
     if (isChunkItem(item) && item.state?.S === 'committed') found.push(decodeChunkItem(spec.dataset, item));

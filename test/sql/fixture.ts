@@ -9,7 +9,7 @@ import { createCycleActivities } from '../../activities/cycles';
 import { createLoadActivities } from '../../activities/load';
 import { createPromotionActivities } from '../../activities/promotion';
 import { type CycleRef, generationPrefix } from '../../domain/cycle';
-import { intervalEndingAt } from '../../domain/data-interval';
+import { intervalEndingAt } from '../../domain/calendar';
 import type { CopyPart, JobManifest, JobRelation, S3Pointer } from '../../domain/documents';
 import type { PipelineSpec, RelationSpec } from '../../domain/pipeline-spec';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
@@ -84,7 +84,7 @@ export interface OpenedCycle {
 
 /** Opens a night and takes the turn. */
 export async function openNight(activities: TestActivities, intervalEnd: string, of: PipelineSpec = spec): Promise<OpenedCycle> {
-  const { start, end } = intervalEndingAt(intervalEnd, 24);
+  const { start, end } = intervalEndingAt(intervalEnd, { intervalHours: 24 });
   const self = { workflowId: `etl/${of.name}-${end}`, runId: randomUUID() };
   const { cycle } = await run(activities.openCycle, { spec: of, intervalStart: start, intervalEnd: end, ...self });
   const { epoch } = await run(activities.takeTurn, { cycle, ...self, waitSeconds: 5 });

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { chunkKey } from '../../activities/ledger/keys';
 import { clientToken } from '../../activities/client-token';
 import { cycleId, type CycleRef, cycleWorkflowId, generationPrefix } from '../../domain/cycle';
-import { compactInstant, intervalEndingAt, isCanonicalInstant, lastClosedInterval, toRfc3339 } from '../../domain/data-interval';
+import { intervalEndingAt, lastClosedInterval } from '../../domain/calendar';
+import { compactInstant, isCanonicalInstant, toRfc3339 } from '../../domain/data-interval';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -28,7 +29,7 @@ test('an interval is half-open, as long as declared, ends where it is asked to, 
       const offset = `${sign}${String(Math.floor(Math.abs(offsetMinutes) / 60)).padStart(2, '0')}:${String(Math.abs(offsetMinutes) % 60).padStart(2, '0')}`;
       const local = `${new Date(endMs + offsetMinutes * 60_000).toISOString().slice(0, 19)}${offset}`;
 
-      const interval = intervalEndingAt(local, hours);
+      const interval = intervalEndingAt(local, { intervalHours: hours });
 
       expect(interval).toEqual({ start: toRfc3339(new Date(endMs - lengthMs)), end: toRfc3339(new Date(endMs)) });
       expect([interval.start, interval.end].every(isCanonicalInstant)).toBe(true);
@@ -40,14 +41,14 @@ test('the intervals of a day tile it in UTC: no gap, no overlap, and each instan
   fc.assert(
     fc.property(day, divisor, fc.nat(DAY_MS - 1), (dayMs, hours, intoDayMs) => {
       const ends = Array.from({ length: 24 / hours }, (_, index) => toRfc3339(new Date(dayMs + (index + 1) * hours * HOUR_MS)));
-      const intervals = ends.map((end) => intervalEndingAt(end, hours));
+      const intervals = ends.map((end) => intervalEndingAt(end, { intervalHours: hours }));
 
       expect(intervals[0]?.start).toBe(toRfc3339(new Date(dayMs)));
       expect(intervals.at(-1)?.end).toBe(toRfc3339(new Date(dayMs + DAY_MS)));
       expect(intervals.slice(1).map(({ start }) => start)).toEqual(intervals.slice(0, -1).map(({ end }) => end));
       const holding = intervals.filter(({ start, end }) => Date.parse(start) <= dayMs + intoDayMs && dayMs + intoDayMs < Date.parse(end));
       expect(holding).toHaveLength(1);
-      expect(lastClosedInterval(new Date(dayMs + intoDayMs), hours).end).toBe(holding[0]?.start);
+      expect(lastClosedInterval(new Date(dayMs + intoDayMs), { intervalHours: hours }).end).toBe(holding[0]?.start);
     }),
   );
 });
@@ -55,11 +56,11 @@ test('the intervals of a day tile it in UTC: no gap, no overlap, and each instan
 test('the last closed interval has closed, and the next one has not', () => {
   fc.assert(
     fc.property(instant, intervalHours, (at, hours) => {
-      const { start, end } = lastClosedInterval(at, hours);
+      const { start, end } = lastClosedInterval(at, { intervalHours: hours });
 
       expect(Date.parse(end)).toBeLessThanOrEqual(at.getTime());
       expect(Date.parse(end) + hours * HOUR_MS).toBeGreaterThan(at.getTime());
-      expect(intervalEndingAt(end, hours)).toEqual({ start, end });
+      expect(intervalEndingAt(end, { intervalHours: hours })).toEqual({ start, end });
     }),
   );
 });
@@ -75,8 +76,8 @@ test('text that names no instant is refused, never taken for another one', () =>
       const parsed = spelt ? new Date(text) : undefined;
       const real = parsed !== undefined && !Number.isNaN(parsed.getTime()) && toRfc3339(parsed) === text;
 
-      if (!real && text.endsWith('Z')) expect(() => intervalEndingAt(text, 1)).toThrow(RangeError);
-      else if (real && parsed.getTime() % HOUR_MS === 0) expect(intervalEndingAt(text, 1).end).toBe(text);
+      if (!real && text.endsWith('Z')) expect(() => intervalEndingAt(text, { intervalHours: 1 })).toThrow(RangeError);
+      else if (real && parsed.getTime() % HOUR_MS === 0) expect(intervalEndingAt(text, { intervalHours: 1 }).end).toBe(text);
     }),
     { numRuns: 1_000, examples: [['2018-02-30T00:00:00Z'], ['2018-08-01T24:00:00Z']] },
   );

@@ -1,6 +1,6 @@
 import type { Activities } from '../../activities';
 import type { CycleRef } from '../../domain/cycle';
-import { intervalEndingAt, lastClosedInterval } from '../../domain/data-interval';
+import { requestedInterval } from '../../domain/calendar';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
 
@@ -23,7 +23,7 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
   const good: Activities = {
     resolvePipeline: async ({ intervalEnd, startedAt }) => ({
       spec,
-      interval: intervalEnd === undefined ? lastClosedInterval(new Date(startedAt), 24) : intervalEndingAt(intervalEnd, 24),
+      interval: requestedInterval({ intervalHours: 24 }, intervalEnd, new Date(startedAt)),
     }),
     openCycle: async ({ intervalStart, intervalEnd }) => ({ cycle: cycleOf(intervalStart, intervalEnd), olderJobs: [] }),
     takeTurn: async () => ({ epoch: 7 }),

@@ -19,7 +19,7 @@ import {
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { type CycleRef, cycleId, generationPrefix } from '../../../domain/cycle';
 import type { JobManifest, TransformInput } from '../../../domain/documents';
-import { intervalEndingAt } from '../../../domain/data-interval';
+import { intervalEndingAt } from '../../../domain/calendar';
 import { type QualityStep, rulesetName, rulesetText } from '../../../domain/ruleset';
 import type { LocalAws } from '../../support/local-aws';
 import { relationPrefix } from '../pipeline';
@@ -75,7 +75,7 @@ export async function openNights(aws: LocalAws, pipeline: string) {
   }
 
   function cycle(day: number): CycleRef {
-    const { start, end } = intervalEndingAt(`2024-01-${String(day).padStart(2, '0')}T00:00:00Z`, 24);
+    const { start, end } = intervalEndingAt(`2024-01-${String(day).padStart(2, '0')}T00:00:00Z`, { intervalHours: 24 });
     return { pipeline, dataset, intervalStart: start, intervalEnd: end, generation: 1 };
   }
 
