@@ -1,6 +1,7 @@
 import type { BatchActivities } from './batches';
 import type { CycleActivities } from './cycles';
 import type { DataQualityActivities } from './data-quality';
+import type { InboxActivities } from './inbox';
 import type { LedgerActivities } from './ledger';
 import type { LoadActivities } from './load';
 import type { PipelineActivities } from './pipelines';
@@ -13,6 +14,7 @@ import type { TransformDocumentActivities } from './transform-documents';
 export type Activities = PipelineActivities &
   CycleActivities &
   BatchActivities &
+  InboxActivities &
   LedgerActivities &
   TransformDocumentActivities &
   SparkActivities &

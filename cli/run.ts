@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { WorkflowExecutionAlreadyStartedError, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/client';
 import { cycleWorkflowId } from '../domain/cycle';
-import { requestedInterval } from '../domain/calendar';
+import { askedInterval } from '../domain/ingest';
 import { pipelines } from '../pipelines';
 import { reportText, retryLine, stageLine } from './cycle-text';
 import { loadStackEnvironment } from './environment';
@@ -60,7 +60,7 @@ export function requestedCycle(pipeline: string, intervalEnd: string | undefined
     throw new UsageError(`No pipeline is named "${pipeline}": declared are ${pipelines.map((each) => each.name).join(', ')}`);
   }
   try {
-    const interval = requestedInterval(spec, intervalEnd, new Date());
+    const interval = askedInterval(spec, intervalEnd === undefined ? {} : { intervalEnd }, new Date());
     return { workflowId: cycleWorkflowId(spec.name, interval.end), intervalEnd: interval.end };
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));

@@ -10,6 +10,7 @@ import type { Activities } from '../activities';
 import { createBatchActivities } from '../activities/batches';
 import { createCycleActivities } from '../activities/cycles';
 import { createDataQualityActivities } from '../activities/data-quality';
+import { createInboxActivities } from '../activities/inbox';
 import { createLedgerActivities, liveStorageFiles } from '../activities/ledger';
 import { createLoadActivities } from '../activities/load';
 import { createPipelineActivities } from '../activities/pipelines';
@@ -18,6 +19,7 @@ import { createPublicationActivities } from '../activities/publication';
 import { createSparkActivities } from '../activities/spark';
 import { createTransformDocumentActivities } from '../activities/transform-documents';
 import type { PipelineSpec } from '../domain/pipeline-spec';
+import type { CycleReport } from '../domain/progress';
 import { withTransportCheck } from '../edge/aws-endpoints';
 import { pipelines as declaredPipelines } from '../pipelines';
 import { openDatabase } from '../sql/database';
@@ -62,6 +64,7 @@ export function createDependencies(
     ...createPipelineActivities({ pipelines }),
     ...cycles,
     ...createBatchActivities({ s3, dynamodb, buckets, objectsTable: config.objectsTable }),
+    ...createInboxActivities({ endOfCycle: (workflowId) => endOfCycle(client, workflowId) }),
     ...createLedgerActivities({
       s3,
       dynamodb,
@@ -118,6 +121,18 @@ async function isExecutionClosed(client: Client, workflowId: string, runId: stri
   } catch (error) {
     // Past the namespace's retention: long closed.
     if (error instanceof WorkflowNotFoundError) return true;
+    throw error;
+  }
+}
+
+async function endOfCycle(client: Client, workflowId: string): Promise<string | undefined> {
+  const handle = client.workflow.getHandle(workflowId);
+  try {
+    const { status } = await handle.describe();
+    if (status.name === 'RUNNING') return undefined;
+    return status.name === 'COMPLETED' ? ((await handle.result()) as CycleReport).outcome : status.name.toLowerCase();
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return 'unknown'; // past the namespace's retention: long closed
     throw error;
   }
 }

@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import { readTemporalSettings } from '../edge/temporal-settings';
+import { pipelines as declaredPipelines } from '../pipelines';
 import { workflowBundle } from './bundle';
 import type { WorkerConfig } from './config';
+import { startConsumer } from './consumer/start-consumer';
 import { createDependencies } from './dependencies';
 import { FailureInterceptor } from './failure-interceptor';
 import { requireSearchAttributes } from './search-attributes';
@@ -22,7 +24,7 @@ const SHUTDOWN_GRACE = '20 seconds';
 export async function runWorker(
   config: WorkerConfig,
   onReady: (taskQueue: string) => void,
-  pipelines?: readonly PipelineSpec[],
+  pipelines: readonly PipelineSpec[] = declaredPipelines,
 ): Promise<void> {
   if (config.metricsAddress !== undefined) {
     Runtime.install({ telemetryOptions: { metrics: { prometheus: { bindAddress: config.metricsAddress } } } });
@@ -53,8 +55,9 @@ export async function runWorker(
       stickyQueueScheduleToStartTimeout: '5 seconds',
     });
     const running = worker.run();
+    const stopConsumer = startConsumer(config, { connection, namespace, dataConverter }, pipelines);
     onReady(config.taskQueue);
-    await running;
+    await running.finally(stopConsumer);
   } finally {
     await dependencies.close();
     await connection.close();

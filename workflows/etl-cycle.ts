@@ -33,6 +33,8 @@ import { checkBatch, loadCandidates, promoteCandidates, proveCounts, publishCycl
 
 export interface EtlCycleInput {
   readonly pipeline: string;
+  /** RFC 3339; only with an end, of a pipeline that runs on objects: what arrived since the cycle before. */
+  readonly intervalStart?: string;
   /** RFC 3339; absent: the last interval that had closed at a Schedule's tick, else when this execution started. */
   readonly intervalEnd?: string;
 }
@@ -54,7 +56,7 @@ export async function etlCycle(input: EtlCycleInput): Promise<CycleReport> {
 
   const { spec, interval } = await table.run('resolve', () => resolvePipeline({ ...input, startedAt: askedAt() }));
   const workflowId = cycleWorkflowId(spec.name, interval.end);
-  if (workflowInfo().workflowId !== workflowId) return delegate(workflowId, { pipeline: spec.name, intervalEnd: interval.end });
+  if (workflowInfo().workflowId !== workflowId) return delegate(workflowId, { ...input, intervalEnd: interval.end });
 
   upsertSearchAttributes([
     { key: pipelineAttribute, value: spec.name },
@@ -154,7 +156,7 @@ function nothingToPromote(report: ReportDraft, reason: string): void {
 }
 
 /** A start under another id runs the cycle under its own, so that two starts of one interval exclude each other. */
-async function delegate(workflowId: string, input: Required<EtlCycleInput>): Promise<CycleReport> {
+async function delegate(workflowId: string, input: EtlCycleInput): Promise<CycleReport> {
   try {
     return await executeChild(etlCycle, { workflowId, args: [input], parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL });
   } catch (error) {
