@@ -1,5 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { type Kysely, sql } from 'kysely';
+import { manifestDiff, viewDiff } from '../domain/column-diff';
 import { type CycleRef, generationPrefix } from '../domain/cycle';
 import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec, RelationSpec } from '../domain/pipeline-spec';
@@ -17,7 +18,7 @@ import {
   type VersionRow,
 } from '../sql/queries/versions';
 import type { Database, VersionState } from '../sql/schema';
-import { manifestDiff, viewDiff } from './candidate-contract';
+
 import { candidateGone, turnLost } from './candidate-failures';
 
 export interface MakeCandidateInput {
@@ -100,7 +101,8 @@ export async function dropVersion(
   return true;
 }
 
-async function setLockTimeout(db: Kysely<Database>, lockTimeout: string): Promise<void> {
+/** Bounds every wait for a lock to the end of the transaction. */
+export async function setLockTimeout(db: Kysely<Database>, lockTimeout: string): Promise<void> {
   await sql`select set_config('lock_timeout', ${lockTimeout}, true)`.execute(db);
 }
 
@@ -116,7 +118,14 @@ async function expectLiveGeneration(trx: Kysely<Database>, { cycle, epoch }: Mak
   }
 }
 
-async function checkContract(db: Kysely<Database>, { spec, relation, manifestColumns }: MakeCandidateInput): Promise<void> {
+/**
+ * Holds what the job wrote against the declaration, and the declaration against the view that is there. Reads only.
+ * @throws `IncompatibleColumns` with a diff, `InvalidPipeline`, `Misconfigured`, none of them retryable
+ */
+export async function checkContract(
+  db: Kysely<Database>,
+  { spec, relation, manifestColumns }: Pick<MakeCandidateInput, 'spec' | 'relation' | 'manifestColumns'>,
+): Promise<void> {
   const owner = await findPipelineOfRelation(db, relation.name);
   if (owner !== undefined && owner !== spec.name) {
     throw ApplicationFailure.nonRetryable(

@@ -11,9 +11,11 @@ import {
   findUnsettled,
   findWaiting,
   insertGeneration,
+  isLowPriority,
   mergeCounts,
   type NewGeneration,
   recordEpoch,
+  type Waiting,
 } from '../sql/queries/cycles';
 import { findJob, findOlderOpenJobs, findOpenJobs, insertJob, type JobRecord, type NewJob, updateJobState } from '../sql/queries/jobs';
 import { findPromotion } from '../sql/queries/promotions';
@@ -32,6 +34,8 @@ export interface TakeTurnInput {
   readonly runId: string;
   /** Default: 24 hours, below the activity's own limit, so that this failure speaks first. */
   readonly waitSeconds?: number;
+  /** A low-priority cycle leaves a free turn to one that waits and does not take it for so long; 10 minutes unless said. */
+  readonly yieldSeconds?: number;
 }
 
 export interface TakenTurn {
@@ -44,6 +48,8 @@ const NUMBER_RACES = 20;
 const FIRST_POLL_MS = 200;
 const SLOWEST_POLL_MS = 5_000; // a nightly does not mind; well inside the heartbeat timeout
 const DEFAULT_WAIT_SECONDS = 24 * 3_600;
+/** Who waits asks every 5 s, and again soon after its worker was killed: by then something else keeps it from the turn. */
+const DEFAULT_YIELD_SECONDS = 600;
 
 /** Activities around the cycle record and the turn of its dataset. */
 export function createCycleActivities({ db, isExecutionClosed }: CycleDependencies) {
@@ -65,27 +71,35 @@ export function createCycleActivities({ db, isExecutionClosed }: CycleDependenci
 
     /**
      * Waits for the dataset's turn, heartbeating who has it. Taken when it is free or when its holder's execution is closed,
-     * under an epoch that only grows. Idempotent by run id: the holder gets its own epoch again.
+     * under an epoch that only grows; of those that wait, a cycle of low priority lets any of normal priority and of older intervals
+     * go first. Idempotent by run id: the holder gets its own epoch again.
      * @throws `TurnTimeout`, not retryable, when the holder outlasts `waitSeconds`
      */
-    async takeTurn({ cycle, workflowId, runId, waitSeconds = DEFAULT_WAIT_SECONDS }: TakeTurnInput): Promise<TakenTurn> {
+    async takeTurn({ cycle, workflowId, runId, waitSeconds = DEFAULT_WAIT_SECONDS, yieldSeconds = DEFAULT_YIELD_SECONDS }: TakeTurnInput): Promise<TakenTurn> {
       const context = Context.current();
-      const startedMs = waitStartMs(context.info.heartbeatDetails);
+      const { startedMs, yielded: yieldedBefore } = earlierWait(context.info.heartbeatDetails);
       await ensureTurn(db, cycle.dataset);
+      const lowPriority = await isLowPriority(db, cycle);
+      let yielded = yieldedBefore;
       for (let waitMs = FIRST_POLL_MS; ; waitMs = Math.min(waitMs * 1.5, SLOWEST_POLL_MS)) {
         const turn = await readTurnOf(db, cycle.dataset);
-        const epoch = await claimTurn(turn, { workflowId, runId });
+        const held = isHolder(turn, { workflowId, runId });
+        const free = !held && (await isFree(turn));
+        const ahead = free && lowPriority ? await findAhead(cycle) : undefined;
+        // Counted anew when somebody had the turn meanwhile.
+        yielded = ahead === undefined ? undefined : yielded?.epoch === turn.epoch ? yielded : { epoch: turn.epoch, sinceMs: Date.now() };
+        const mayTake = free && (yielded === undefined || Date.now() - yielded.sinceMs > yieldSeconds * 1_000);
+        const epoch = held ? turn.epoch : mayTake ? await swapTurn(db, turn, { workflowId, runId }) : undefined;
         if (epoch !== undefined) {
           await recordEpoch(db, cycle, epoch);
           const unsettled = (await findUnsettled(db, cycle.dataset, epoch)) ?? (await findGivenUp(cycle.dataset));
           log.info('Turn taken', { dataset: cycle.dataset, epoch });
           return unsettled === undefined ? { epoch } : { epoch, unsettled: await describeUnsettled(unsettled) };
         }
-        context.heartbeat({ startedMs, holder: turn.holder?.workflowId });
+        context.heartbeat({ startedMs, holder: turn.holder?.workflowId, ahead: ahead?.workflowId, yielded } satisfies WaitDetails);
         if (Date.now() - startedMs > waitSeconds * 1_000) {
           throw ApplicationFailure.nonRetryable(
-            `${generationPrefix(cycle)} waited ${waitSeconds} s for the turn of dataset "${cycle.dataset}", which ${turn.holder?.workflowId} ` +
-              `(run ${turn.holder?.runId}) still has: end or cancel that execution, then run this cycle again`,
+            `${generationPrefix(cycle)} waited ${waitSeconds} s for the turn of dataset "${cycle.dataset}", ${reasonOf(turn, ahead)}`,
             FailureType.TurnTimeout,
           );
         }
@@ -134,11 +148,17 @@ export function createCycleActivities({ db, isExecutionClosed }: CycleDependenci
     },
   };
 
-  async function claimTurn(turn: Turn, self: { readonly workflowId: string; readonly runId: string }): Promise<number | undefined> {
-    const { holder } = turn;
-    if (holder?.runId === self.runId && holder.workflowId === self.workflowId) return turn.epoch;
-    if (holder !== undefined && !(await isExecutionClosed(holder.workflowId, holder.runId))) return undefined;
-    return await swapTurn(db, turn, self);
+  async function isFree({ holder }: Turn): Promise<boolean> {
+    return holder === undefined || (await isExecutionClosed(holder.workflowId, holder.runId));
+  }
+
+  /** Waits for the turn in an execution that is open, and is of normal priority or of an older interval. */
+  async function findAhead(cycle: CycleRef): Promise<Waiting | undefined> {
+    for (const waiting of await findWaiting(db, cycle.dataset)) {
+      const before = !waiting.lowPriority || waiting.cycle.intervalEnd < cycle.intervalEnd;
+      if (before && !(await isExecutionClosed(waiting.workflowId, waiting.runId))) return waiting;
+    }
+    return undefined;
   }
 
   /** One whose execution ended while it waited for the turn: it left nothing but an open record. */
@@ -163,8 +183,26 @@ async function readTurnOf(db: Kysely<Database>, dataset: string): Promise<Turn> 
   throw ApplicationFailure.create({ message: `Dataset "${dataset}" has no turn, though it was just made`, type: FailureType.Misconfigured });
 }
 
-/** A new attempt goes on counting from the first one's start. */
-function waitStartMs(details: unknown): number {
-  const startedMs = (details as { readonly startedMs?: unknown } | undefined)?.startedMs;
-  return typeof startedMs === 'number' ? startedMs : Date.now();
+/** What a wait heartbeats: a new attempt goes on counting from the first one's start. */
+interface WaitDetails {
+  readonly startedMs: number;
+  readonly holder: string | undefined;
+  readonly ahead: string | undefined;
+  /** Since when the turn has been left to those ahead, at this epoch. */
+  readonly yielded: { readonly epoch: number; readonly sinceMs: number } | undefined;
+}
+
+function earlierWait(details: unknown): Pick<WaitDetails, 'startedMs' | 'yielded'> {
+  const { startedMs = Date.now(), yielded } = (details ?? {}) as Partial<WaitDetails>;
+  return { startedMs, yielded };
+}
+
+function isHolder({ holder }: Turn, self: { readonly workflowId: string; readonly runId: string }): boolean {
+  return holder?.runId === self.runId && holder.workflowId === self.workflowId;
+}
+
+function reasonOf({ holder }: Turn, ahead: Waiting | undefined): string {
+  return ahead === undefined
+    ? `which ${holder?.workflowId} (run ${holder?.runId}) still has: end or cancel that execution, then run this cycle again`
+    : `which it left to ${ahead.workflowId} and others before it: run this cycle again when they have ended`;
 }

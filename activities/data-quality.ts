@@ -16,11 +16,12 @@ import {
 } from '@aws-sdk/client-glue';
 import { type CycleRef, generationPrefix } from '../domain/cycle';
 import { FailureType } from '../domain/failure-type';
-import type { PipelineSpec } from '../domain/pipeline-spec';
+import { outputName, type PipelineSpec } from '../domain/pipeline-spec';
 import type { RuleOutcome } from '../domain/progress';
 import { type QualityStep, rulesetName, rulesetText } from '../domain/ruleset';
 import { clientToken, parametersHash } from './client-token';
 import type { CycleActivities } from './cycles';
+import { relationOf } from './job-relation';
 import { isGivenUp, pollUntil } from './poll-until';
 
 export interface DataQualityDependencies {
@@ -36,6 +37,8 @@ export interface StartQualityRunInput {
   readonly cycle: CycleRef;
   readonly spec: PipelineSpec;
   readonly step: QualityStep;
+  /** The earlier generation whose transform output a rerun checks; absent: the cycle's own. */
+  readonly output?: CycleRef;
 }
 
 export interface QualityVerdict {
@@ -74,8 +77,8 @@ export function createDataQualityActivities(deps: DataQualityDependencies) {
      * (cycle, step, generation).
      * @throws `JobRefused`, not retryable, through the failure interceptor
      */
-    async startQualityRun({ cycle, spec, step }: StartQualityRunInput): Promise<{ clientToken: string; runId: string }> {
-      await registerPartitions(deps, cycle, spec);
+    async startQualityRun({ cycle, spec, step, output = cycle }: StartQualityRunInput): Promise<{ clientToken: string; runId: string }> {
+      await registerPartitions(deps, cycle, spec, output);
       const ruleset = await ensureRuleset(glue, spec, step);
       const token = clientToken(cycle, `check-${step}`);
       const origins = step === 'added' ? "origin = 'added'" : "origin in ('added', 'kept')";
@@ -160,8 +163,8 @@ export function createDataQualityActivities(deps: DataQualityDependencies) {
 }
 export type DataQualityActivities = ReturnType<typeof createDataQualityActivities>;
 
-async function registerPartitions(deps: DataQualityDependencies, cycle: CycleRef, spec: PipelineSpec): Promise<void> {
-  const parquetUri = `s3://${deps.refinedBucket}/${generationPrefix(cycle)}/${spec.quality.relation}/parquet`;
+async function registerPartitions(deps: DataQualityDependencies, cycle: CycleRef, spec: PipelineSpec, output: CycleRef): Promise<void> {
+  const parquetUri = `s3://${deps.refinedBucket}/${generationPrefix(output)}/${outputName(relationOf(spec, spec.quality.relation))}/parquet`;
   const { Errors } = await deps.glue.send(
     new BatchCreatePartitionCommand({
       DatabaseName: deps.database,

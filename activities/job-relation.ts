@@ -2,16 +2,17 @@ import { GetObjectCommand, NoSuchKey, type S3Client } from '@aws-sdk/client-s3';
 import { ApplicationFailure } from '@temporalio/common';
 import type { JobManifest, JobRelation, S3Pointer } from '../domain/documents';
 import { FailureType } from '../domain/failure-type';
-import type { PipelineSpec, RelationSpec } from '../domain/pipeline-spec';
+import { outputName, type PipelineSpec, type RelationSpec } from '../domain/pipeline-spec';
 
-/** What the job's manifest says of one relation. */
-export async function readJobRelation(s3: S3Client, manifest: S3Pointer, relation: string): Promise<JobRelation> {
+/** What the job's manifest says of one relation, by the name that the job calls it. */
+export async function readJobRelation(s3: S3Client, manifest: S3Pointer, relation: RelationSpec): Promise<JobRelation> {
+  const name = outputName(relation);
   try {
     const { Body } = await s3.send(new GetObjectCommand({ Bucket: manifest.bucket, Key: manifest.key }));
     const document = JSON.parse((await Body?.transformToString()) ?? '') as JobManifest;
-    const found = document.relations.find((each) => each.name === relation);
+    const found = document.relations.find((each) => each.name === name);
     if (found !== undefined) return found;
-    throw invalid(manifest, `it has no relation "${relation}", only ${document.relations.map((each) => each.name).join(', ')}`);
+    throw invalid(manifest, `it has no relation "${name}", only ${document.relations.map((each) => each.name).join(', ')}`);
   } catch (error) {
     if (error instanceof NoSuchKey) throw invalid(manifest, 'it is not there');
     throw error;

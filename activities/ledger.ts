@@ -2,14 +2,12 @@ import { join } from 'node:path';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { Context, log } from '@temporalio/activity';
-import { ApplicationFailure } from '@temporalio/common';
 import { addCounts, NO_RECORDS } from '../domain/conservation';
 import { type CycleRef, generationPrefix } from '../domain/cycle';
 import type { RecordCounts } from '../domain/documents';
-import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
-import { manifestPointer, readManifest } from './batches/manifest';
 import { dedupChunk } from './ledger/dedup-chunk';
+import { dedupSlice, type Slice } from './ledger/dedup-slice';
 import { raiseFence } from './ledger/fence';
 import { type LedgerCapacity, LedgerTable } from './ledger/ledger-table';
 import { RAW_LIMITS, type RawLimits } from './ledger/line-splitter';
@@ -37,13 +35,10 @@ export interface LedgerDependencies {
   readonly rawLimits?: RawLimits;
 }
 
-const SEGMENT_CACHE_BYTES = 8 * 1024 ** 3;
-/** Within a third of the heartbeat time-out: a long DuckDB query must not look like a dead worker. */
-const HEARTBEAT_MS = 5_000;
 
 /** Activities around the dedup ledger: storage is the files of its committed, unvoided chunks (docs/ARCHITECTURE.md). */
 export function createLedgerActivities(deps: LedgerDependencies) {
-  const cache = new SegmentCache(join(deps.workDir, 'segments'), deps.segmentCacheBytes ?? SEGMENT_CACHE_BYTES);
+  const cache = new SegmentCache(join(deps.workDir, 'segments'), deps.segmentCacheBytes);
   const openTable = () => new LedgerTable(deps.dynamodb, deps.ledgerTable, Context.current().cancellationSignal);
 
   return {
@@ -54,45 +49,16 @@ export function createLedgerActivities(deps: LedgerDependencies) {
      */
     async dedupChunks(input: DedupChunksInput): Promise<DedupChunksResult> {
       const table = openTable();
-      const manifest = await requiredManifest(deps, input.cycle, table.signal);
-      const progress = new Progress({
-        chunk: input.fromChunk,
-        fromChunk: input.fromChunk,
-        toChunk: input.toChunk,
-        step: 'start',
-        counts: NO_RECORDS,
-      });
-      let files = 0;
-      try {
-        for (let chunk = input.fromChunk; chunk < input.toChunk; chunk++) {
-          const range = manifest.chunks[chunk];
-          if (range === undefined) throw noSuchChunk(input, manifest.chunks.length);
-          progress.set({ chunk });
-          const item = await dedupChunk(
-            {
-              ...deps,
-              table,
-              cache,
-              workDir: join(deps.workDir, 'chunks'),
-              limits: deps.rawLimits ?? RAW_LIMITS,
-              onStep: (step) => progress.set({ step }),
-            },
-            { ...input, chunk, objects: manifest.objects.slice(range.from, range.to) },
-          );
-          files += item.fileCount;
-          progress.set({ counts: addCounts(progress.now.counts, item.counts) });
-        }
-        await cache.trim(Date.now());
-        log.info('Chunks deduplicated', {
-          fromChunk: input.fromChunk,
-          toChunk: input.toChunk,
-          ...progress.now.counts,
-          ...table.capacity,
-        });
-        return { counts: progress.now.counts, capacity: table.capacity, files };
-      } finally {
-        progress.stop();
-      }
+      const slice = { s3: deps.s3, artifacts: deps.buckets.artifacts };
+      const { counts, files } = await dedupSlice(slice, input, ({ chunk, objects, onStep }) =>
+        dedupChunk(
+          { ...deps, table, cache, workDir: join(deps.workDir, 'chunks'), limits: deps.rawLimits ?? RAW_LIMITS, onStep },
+          { ...input, chunk, objects },
+        ),
+      );
+      await cache.trim(Date.now());
+      log.info('Chunks deduplicated', { fromChunk: input.fromChunk, toChunk: input.toChunk, ...counts, ...table.capacity });
+      return { counts, capacity: table.capacity, files };
     },
 
     /**
@@ -128,11 +94,8 @@ export function createLedgerActivities(deps: LedgerDependencies) {
 }
 export type LedgerActivities = ReturnType<typeof createLedgerActivities>;
 
-export interface DedupChunksInput {
-  readonly cycle: CycleRef;
+export interface DedupChunksInput extends Slice {
   readonly spec: PipelineSpec;
-  readonly fromChunk: number;
-  readonly toChunk: number;
   /** The turn's: commits are refused once a newer one is raised. */
   readonly epoch: number;
 }
@@ -156,52 +119,4 @@ export interface ChunkTotals {
   readonly chunks: number;
   readonly files: number;
   readonly counts: RecordCounts;
-}
-
-interface DedupProgress {
-  readonly chunk: number;
-  readonly fromChunk: number;
-  readonly toChunk: number;
-  readonly step: string;
-  readonly counts: RecordCounts;
-}
-
-/** Heartbeats at each step and in between. The steps themselves are bounded: downloads by idle time, queries by their data. */
-class Progress {
-  private readonly context = Context.current();
-  private readonly timer = setInterval(() => this.beat(), HEARTBEAT_MS);
-
-  constructor(public now: DedupProgress) {}
-
-  set(change: Partial<DedupProgress>): void {
-    this.now = { ...this.now, ...change };
-    this.beat();
-  }
-
-  /** With the numbers that a bar is drawn from. */
-  private beat(): void {
-    const { chunk, fromChunk, toChunk, step } = this.now;
-    this.context.heartbeat({ ...this.now, done: chunk - fromChunk, total: toChunk - fromChunk, unit: `chunks, ${step}` });
-  }
-
-  stop(): void {
-    clearInterval(this.timer);
-  }
-}
-
-async function requiredManifest(deps: LedgerDependencies, cycle: CycleRef, signal: AbortSignal) {
-  const pointer = manifestPointer(deps.buckets.artifacts, cycle);
-  const manifest = await readManifest(deps.s3, pointer, signal);
-  if (manifest !== undefined) return manifest;
-  throw ApplicationFailure.nonRetryable(
-    `The manifest s3://${pointer.bucket}/${pointer.key} is not there: discover the cycle's batches first`,
-    FailureType.ObjectVanished,
-  );
-}
-
-function noSuchChunk(input: DedupChunksInput, chunkCount: number): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(
-    `Chunks ${input.fromChunk} to ${input.toChunk} of ${generationPrefix(input.cycle)}: its manifest has ${chunkCount}`,
-    FailureType.LedgerRefused,
-  );
 }

@@ -43,8 +43,9 @@ export function createLoadActivities({ db, pool, s3 }: LoadDependencies) {
      * @throws `IncompatibleColumns` with a diff, `TurnLost`, `CandidateGone`, none of them retryable
      */
     async createCandidate(input: CandidateInput & { readonly epoch: number }): Promise<{ readonly version: number; readonly table: string }> {
-      const { columns } = await readJobRelation(s3, input.manifest, input.relation);
-      const { version, table } = await makeCandidate(db, { ...input, relation: relationOf(input.spec, input.relation), manifestColumns: columns });
+      const relation = relationOf(input.spec, input.relation);
+      const { columns } = await readJobRelation(s3, input.manifest, relation);
+      const { version, table } = await makeCandidate(db, { ...input, relation, manifestColumns: columns });
       log.info('Candidate ready for its rows', { table });
       return { version, table };
     },
@@ -59,7 +60,7 @@ export function createLoadActivities({ db, pool, s3 }: LoadDependencies) {
       input: CandidateInput & { readonly version: number; readonly parallelism?: number; readonly idleMs?: number },
     ): Promise<{ readonly rows: number; readonly parts: number }> {
       const candidate = await findCandidate(db, input);
-      const { copyParts, rows } = await readJobRelation(s3, input.manifest, input.relation);
+      const { copyParts, rows } = await readJobRelation(s3, input.manifest, relationOf(input.spec, input.relation));
       const done = await loadedPartUris(db, candidate);
       const progress = { done: done.size, total: copyParts.length, unit: 'parts' };
       await heartbeating(
@@ -87,8 +88,9 @@ export function createLoadActivities({ db, pool, s3 }: LoadDependencies) {
     async finishCandidate(input: CandidateInput & { readonly version: number }): Promise<{ readonly rows: number }> {
       const candidate = await findCandidate(db, input);
       if (candidate.state === 'promoted' || candidate.state === 'loaded') return { rows: candidate.rows ?? 0 };
-      const { rows, copyParts } = await readJobRelation(s3, input.manifest, input.relation);
-      await finishTable(pool, candidate, relationOf(input.spec, input.relation), { rows, parts: copyParts.length });
+      const relation = relationOf(input.spec, input.relation);
+      const { rows, copyParts } = await readJobRelation(s3, input.manifest, relation);
+      await finishTable(pool, candidate, relation, { rows, parts: copyParts.length });
       log.info('Candidate loaded and proved', { table: candidate.table, rows });
       return { rows };
     },

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Context, log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { type Kysely, sql } from 'kysely';
@@ -19,6 +18,7 @@ import { relationOf } from './job-relation';
 import { heartbeating, withCancellableClient } from './long-statement';
 import { type SnapshotWait, waitForSnapshots } from './snapshot-wait';
 import { trySwap } from './swap';
+import { swapWithin } from './swap-within';
 
 export interface PromotionDependencies {
   readonly db: Kysely<Database>;
@@ -35,9 +35,9 @@ export interface PromotionInput {
 
 export type PromotionResult =
   | { readonly outcome: 'promoted'; readonly sequence: number; readonly promotedMs: number; readonly attempts: number }
-  | { readonly outcome: 'blocked'; readonly reason: string; readonly attempts: number };
+  /** `held`: by a rollback, not by readers. */
+  | { readonly outcome: 'blocked'; readonly reason: string; readonly attempts: number; readonly held?: true };
 
-const RETRY_PAUSE_MS = { least: 100, most: 500 }; // readers that queued behind an attempt get through before the next
 const DROP_LOCK_TIMEOUT = '2s';
 const LOCK_NOT_AVAILABLE = '55P03';
 const DEPENDENT_OBJECTS = '2BP01';
@@ -86,8 +86,7 @@ export function createPromotionActivities({ db, pool }: PromotionDependencies) {
       input: PromotionInput & { readonly epoch: number; readonly metadata: Readonly<Record<string, string>> },
     ): Promise<PromotionResult> {
       const { cycle, spec, versions, epoch, metadata } = input;
-      const context = Context.current();
-      const { workflowExecution } = context.info;
+      const { workflowExecution } = Context.current().info;
       const swap = {
         cycle,
         targets: targetsOf(spec, versions),
@@ -95,25 +94,14 @@ export function createPromotionActivities({ db, pool }: PromotionDependencies) {
         promotedBy: workflowExecution?.workflowId ?? 'unknown',
         metadata: { ...metadata, cycle: cycleId(cycle) },
       };
-      const resumed = context.info.heartbeatDetails as { readonly sinceMs: number; readonly attempts: number } | undefined;
-      const sinceMs = resumed?.sinceMs ?? Date.now();
-      const deadlineMs = sinceMs + spec.promotion.swapWaitMinutes * 60_000;
-      for (let attempts = (resumed?.attempts ?? 0) + 1; ; attempts += 1) {
-        context.cancellationSignal.throwIfAborted();
-        context.heartbeat({ sinceMs, attempts });
-        const swapped = await trySwap(pool, swap);
-        if (swapped.done) {
-          log.info('Promoted', { cycle: generationPrefix(cycle), sequence: swapped.sequence, promotedMs: swapped.promotedMs, attempts });
-          return { outcome: 'promoted', sequence: swapped.sequence, promotedMs: swapped.promotedMs, attempts };
-        }
-        if (Date.now() >= deadlineMs) {
-          const late = await findPromotionForSure(db, cycle);
-          if (late !== undefined) return { outcome: 'promoted', sequence: late.sequence, promotedMs: late.swapMs, attempts };
-          return { outcome: 'blocked', reason: swapped.reason, attempts };
-        }
-        const pauseMs = RETRY_PAUSE_MS.least + Math.random() * (RETRY_PAUSE_MS.most - RETRY_PAUSE_MS.least);
-        await sleep(pauseMs, undefined, { signal: context.cancellationSignal }).catch(() => context.cancellationSignal.throwIfAborted());
+      const { swapped, attempts } = await swapWithin(spec.promotion.swapWaitMinutes, () => trySwap(pool, swap));
+      if (swapped.done) {
+        log.info('Promoted', { cycle: generationPrefix(cycle), sequence: swapped.sequence, promotedMs: swapped.promotedMs, attempts });
+        return { outcome: 'promoted', sequence: swapped.sequence, promotedMs: swapped.promotedMs, attempts };
       }
+      const late = await findPromotionForSure(db, cycle);
+      if (late !== undefined) return { outcome: 'promoted', sequence: late.sequence, promotedMs: late.swapMs, attempts };
+      return { outcome: 'blocked', reason: swapped.reason, attempts, ...(swapped.held === true ? { held: true } : {}) };
     },
 
     /**

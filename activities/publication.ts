@@ -3,7 +3,9 @@ import { BatchCreatePartitionCommand, DeletePartitionCommand, EntityNotFoundExce
 import { PublishCommand, type SNSClient } from '@aws-sdk/client-sns';
 import { log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import { type CycleOutcome, type CycleRef, cycleId, generationPrefix } from '../domain/cycle';
+import { type AnnounceOutcomeInput, outcomeIdOf, outcomeMetric } from '../domain/announcement';
+import { outcomeMessage } from '../domain/announcement-bodies';
+import { type CycleRef, cycleId } from '../domain/cycle';
 import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import { candidateCatalogTable, qualityRunPartition } from './data-quality';
@@ -77,7 +79,7 @@ export function createPublicationActivities(deps: PublicationDependencies) {
      * durable before the call, so at most an unconfirmed one is sent again, under the same `outcomeId` attribute.
      */
     async announceOutcome(input: AnnounceOutcomeInput): Promise<{ announced: boolean }> {
-      const outcomeId = `${generationPrefix(input.cycle)}/${input.outcome}`;
+      const outcomeId = outcomeIdOf(input);
       if (!(await deps.claimNotification(outcomeId))) return { announced: false };
       const metric = (name: string, value: number) => ({
         MetricName: name,
@@ -89,17 +91,19 @@ export function createPublicationActivities(deps: PublicationDependencies) {
         new PutMetricDataCommand({
           Namespace: 'Meridian',
           MetricData: [
-            metric(`Cycle${input.outcome[0]?.toUpperCase()}${input.outcome.slice(1)}`, 1),
-            metric('GateFailed', input.outcome === 'rejected' ? 1 : 0),
+            metric(outcomeMetric(input.outcome), 1),
+            metric('GateFailed', input.outcome === 'rejected' || input.outcome === 'held' ? 1 : 0),
             ...Object.entries(input.counts).map(([name, value]) => metric(name, value)),
           ],
         }),
       );
+      const { subject, message } = outcomeMessage(input);
       await deps.sns.send(
         new PublishCommand({
           TopicArn: deps.topicArn,
-          Subject: `Meridian: ${cycleId(input.cycle)} ${input.outcome}`.slice(0, 100),
-          Message: JSON.stringify({ outcomeId, ...input }),
+          Subject: subject,
+          Message: message,
+          MessageStructure: 'json',
           MessageAttributes: {
             outcomeId: { DataType: 'String', StringValue: outcomeId },
             outcome: { DataType: 'String', StringValue: input.outcome },
@@ -114,11 +118,3 @@ export function createPublicationActivities(deps: PublicationDependencies) {
   };
 }
 export type PublicationActivities = ReturnType<typeof createPublicationActivities>;
-
-export interface AnnounceOutcomeInput {
-  readonly cycle: CycleRef;
-  readonly outcome: CycleOutcome;
-  readonly reason?: string;
-  /** Metric name → count, e.g. `RecordsStored`. */
-  readonly counts: Readonly<Record<string, number>>;
-}

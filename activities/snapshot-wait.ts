@@ -21,8 +21,9 @@ const SLOWEST_POLL_MS = 1_000;
  * Collects once the transactions that hold a snapshot now, and polls until each of them has ended. Once: snapshots that are
  * taken from here on see the load, and waiting for those too might never end. Each poll is its own statement, since within
  * a transaction the statistics stand still. A physical replica's readers are not among them.
+ * @param olderThan - RFC 3339, of a load that ended long ago: only transactions that began before can miss it
  */
-export async function waitForSnapshots(db: Kysely<Database>, limitMs: number): Promise<SnapshotWait> {
+export async function waitForSnapshots(db: Kysely<Database>, limitMs: number, olderThan?: string): Promise<SnapshotWait> {
   const context = Context.current();
   if (!(await maySeeOtherBackends(db))) {
     throw ApplicationFailure.nonRetryable(
@@ -32,7 +33,7 @@ export async function waitForSnapshots(db: Kysely<Database>, limitMs: number): P
   }
   const resumed = context.info.heartbeatDetails as WaitDetails | undefined;
   const sinceMs = resumed?.sinceMs ?? Date.now();
-  let holders = resumed?.holders ?? (await findSnapshotHolders(db));
+  let holders = resumed?.holders ?? (await findSnapshotHolders(db, olderThan));
   for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(pollMs * 1.5, SLOWEST_POLL_MS)) {
     holders = holders.length === 0 ? [] : await stillOpen(db, holders);
     context.heartbeat({ sinceMs, holders } satisfies WaitDetails);

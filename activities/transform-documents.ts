@@ -3,7 +3,8 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { type CycleRef, cycleId, generationPrefix } from '../domain/cycle';
 import type { JobManifest, QuarantineCounts, S3Pointer, TransformInput } from '../domain/documents';
 import { FailureType } from '../domain/failure-type';
-import type { PipelineSpec } from '../domain/pipeline-spec';
+import { outputName, type PipelineSpec } from '../domain/pipeline-spec';
+import { relationOf } from './job-relation';
 import { readJsonDocument, writeJsonDocumentOnce } from './json-document';
 
 /** A storage file with the cycle generation that stored it. */
@@ -32,12 +33,23 @@ export interface TransformOutput {
 /** Activities that write what a transform job is given and read what it left. */
 export function createTransformDocumentActivities(deps: TransformDocumentDependencies) {
   return {
-    /** Writes the job's input document once; idempotent by (cycle, generation): a retry returns the first one. */
-    async prepareTransform({ cycle, spec }: { readonly cycle: CycleRef; readonly spec: PipelineSpec }): Promise<PreparedTransform> {
-      const pointer = { bucket: deps.buckets.artifacts, key: `cycles/${generationPrefix(cycle)}/transform/input.json` };
+    /**
+     * Writes the job's input document once; idempotent by (cycle, generation): a retry returns the first one.
+     * @param data - the earlier generation whose chunks a rerun builds on; absent: the cycle's own
+     */
+    async prepareTransform({ cycle, spec, data = cycle }: PrepareTransformInput): Promise<PreparedTransform> {
+      const pointer = transformInputPointer(deps.buckets.artifacts, cycle);
       const existing = await readJsonDocument<TransformInput>(deps.s3, pointer);
-      const document = existing ?? (await writeJsonDocumentOnce(deps.s3, pointer, await describeInput(deps, cycle, spec)));
-      return { input: pointer, files: document.files.length, rowCount: document.rowCount, addedRowCount: document.addedRowCount };
+      const document = existing ?? (await writeJsonDocumentOnce(deps.s3, pointer, await describeInput(deps, cycle, spec, data)));
+      return preparedOf(pointer, document);
+    },
+
+    /** What an earlier generation's transform was given. Idempotent: reads only. @throws `JobOutputInvalid`, not retryable, when it is gone */
+    async readTransformInput({ cycle }: { readonly cycle: CycleRef }): Promise<PreparedTransform> {
+      const pointer = transformInputPointer(deps.buckets.artifacts, cycle);
+      const document = await readJsonDocument<TransformInput>(deps.s3, pointer);
+      if (document !== undefined) return preparedOf(pointer, document);
+      throw ApplicationFailure.nonRetryable(`s3://${pointer.bucket}/${pointer.key} is gone: expected the input of the transform that is reused`, FailureType.JobOutputInvalid);
     },
 
     /**
@@ -59,7 +71,7 @@ export function createTransformDocumentActivities(deps: TransformDocumentDepende
         inputRows: manifest.inputRows,
         quarantined: manifest.quarantined,
         relations: manifest.relations.map((relation) => ({
-          name: relation.name,
+          name: spec.relations.find((declared) => outputName(declared) === relation.name)?.name ?? relation.name,
           rows: relation.rows,
           ...(relation.addedRows === undefined ? {} : { addedRows: relation.addedRows }),
           parts: relation.copyParts.length,
@@ -69,6 +81,11 @@ export function createTransformDocumentActivities(deps: TransformDocumentDepende
     },
   };
 }
+/** Where a generation's input document stands. */
+export function transformInputPointer(artifactsBucket: string, cycle: CycleRef): S3Pointer {
+  return { bucket: artifactsBucket, key: `cycles/${generationPrefix(cycle)}/transform/input.json` };
+}
+
 export type TransformDocumentActivities = ReturnType<typeof createTransformDocumentActivities>;
 
 export interface PreparedTransform {
@@ -78,28 +95,63 @@ export interface PreparedTransform {
   readonly addedRowCount: number;
 }
 
-async function describeInput(deps: TransformDocumentDependencies, cycle: CycleRef, spec: PipelineSpec): Promise<TransformInput> {
-  const live = await deps.liveStorageFiles(spec);
+export interface PrepareTransformInput {
+  readonly cycle: CycleRef;
+  readonly spec: PipelineSpec;
+  readonly data?: CycleRef;
+}
+
+/** What passes through Temporal of an input document. */
+export function preparedOf(input: S3Pointer, { files, rowCount, addedRowCount }: TransformInput): PreparedTransform {
+  return { input, files: files.length, rowCount, addedRowCount };
+}
+
+/** Of the live files, those that a cycle serves. */
+export function servedFiles<File extends { readonly eventDate: string }>(live: readonly File[], cycle: CycleRef, spec: PipelineSpec): readonly File[] {
   const firstServed = firstServedDate(cycle, spec);
-  const files = live
-    .filter((file) => firstServed === undefined || file.eventDate >= firstServed)
-    .map((file) => ({
-      uri: `s3://${deps.buckets.storage}/${file.key}`,
-      rowCount: file.rowCount,
-      added: cycleId(file.cycle) === cycleId(cycle) && file.cycle.generation === cycle.generation,
-    }));
+  return live.filter((file) => firstServed === undefined || file.eventDate >= firstServed);
+}
+
+async function describeInput(deps: TransformDocumentDependencies, cycle: CycleRef, spec: PipelineSpec, data: CycleRef): Promise<TransformInput> {
+  const live = await deps.liveStorageFiles(spec);
+  const files = live.map((file) => ({
+    uri: `s3://${deps.buckets.storage}/${file.key}`,
+    eventDate: file.eventDate,
+    rowCount: file.rowCount,
+    added: cycleId(file.cycle) === cycleId(data) && file.cycle.generation === data.generation,
+  }));
+  return transformInput(deps.buckets, cycle, spec, { data, files, quarantineUri: `s3://${deps.buckets.quarantine}/${generationPrefix(cycle)}/transform/` });
+}
+
+/** A file that a job may be given; which event dates are served says the declaration. */
+export interface InputFile {
+  readonly uri: string;
+  readonly eventDate: string;
+  readonly rowCount: number;
+  readonly added: boolean;
+}
+
+/** What a job is given for one generation, whose output goes to the generation's own prefix of the refined bucket. @param data - as in `PrepareTransformInput` */
+export function transformInput(
+  buckets: Pick<TransformDocumentDependencies['buckets'], 'refined' | 'artifacts'>,
+  cycle: CycleRef,
+  spec: PipelineSpec,
+  { data = cycle, ...given }: { readonly files: readonly InputFile[]; readonly quarantineUri: string; readonly data?: CycleRef },
+): TransformInput {
+  const files = servedFiles(given.files, cycle, spec).map(({ uri, rowCount, added }) => ({ uri, rowCount, added }));
   const rowsOf = (some: readonly { readonly rowCount: number }[]) => some.reduce((sum, file) => sum + file.rowCount, 0);
   return {
-    cycle,
+    // The job tells added rows by it: they carry the generation that stored them.
+    cycle: data,
     cycleId: cycleId(cycle),
     files,
     rowCount: rowsOf(files),
     addedRowCount: rowsOf(files.filter((file) => file.added)),
     references: Object.fromEntries(
-      Object.entries(spec.transform.references).map(([name, key]) => [name, `s3://${deps.buckets.artifacts}/${key}`]),
+      Object.entries(spec.transform.references).map(([name, key]) => [name, `s3://${buckets.artifacts}/${key}`]),
     ),
-    outputUri: `s3://${deps.buckets.refined}/${generationPrefix(cycle)}/`,
-    quarantineUri: `s3://${deps.buckets.quarantine}/${generationPrefix(cycle)}/transform/`,
+    outputUri: `s3://${buckets.refined}/${generationPrefix(cycle)}/`,
+    quarantineUri: given.quarantineUri,
   };
 }
 
@@ -111,17 +163,19 @@ function firstServedDate(cycle: CycleRef, spec: PipelineSpec): string | undefine
 function manifestFaults(manifest: JobManifest, spec: PipelineSpec): readonly string[] {
   const faults: string[] = [];
   for (const declared of spec.relations) {
-    const found = manifest.relations.find((relation) => relation.name === declared.name);
+    const name = outputName(declared);
+    const found = manifest.relations.find((relation) => relation.name === name);
     if (found === undefined) {
-      faults.push(`relation "${declared.name}" is missing`);
+      faults.push(`relation "${name}" is missing`);
       continue;
     }
     const inParts = found.copyParts.reduce((sum, part) => sum + part.rows, 0);
-    if (inParts !== found.rows) faults.push(`relation "${declared.name}" has ${found.rows} rows, but its COPY parts hold ${inParts}`);
+    if (inParts !== found.rows) faults.push(`relation "${name}" has ${found.rows} rows, but its COPY parts hold ${inParts}`);
   }
-  const records = manifest.relations.find((relation) => relation.name === spec.quality.relation);
+  const gated = outputName(relationOf(spec, spec.quality.relation));
+  const records = manifest.relations.find((relation) => relation.name === gated);
   if (records !== undefined && records.addedRows === undefined) {
-    faults.push(`relation "${spec.quality.relation}" does not say how many of its rows this cycle added`);
+    faults.push(`relation "${gated}" does not say how many of its rows this cycle added`);
   }
   return faults;
 }

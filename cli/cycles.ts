@@ -6,7 +6,9 @@ import { type CycleRecord, listCycles } from '../sql/queries/cycles';
 import { stageLine } from './cycle-text';
 import { loadStackEnvironment } from './environment';
 import { createOutput } from './output';
-import { requestedCycle } from './run';
+import { CYCLE_ARGUMENT, CYCLE_ARGUMENT_HELP, namedCycle } from './cycle-argument';
+import { cycleTable } from './cycle-table';
+import { took, utcAndLocal } from './times';
 import { withTemporal } from './temporal-client';
 
 interface JsonOption {
@@ -26,16 +28,15 @@ export function cyclesCommand(): Command {
     .option('--json', 'one JSON document on stdout')
     .action(async (options: JsonOption & { pipeline?: string; limit: string }) => {
       const records = await recordsOf({ limit: Number(options.limit), ...(options.pipeline === undefined ? {} : { pipeline: options.pipeline }) });
-      createOutput(options).result(records, records.length === 0 ? 'No cycle has run yet: `meridian run <pipeline>`' : records.map(recordLine).join('\n'));
+      createOutput(options).result(records, records.length === 0 ? 'No cycle has run yet: `meridian run <pipeline>`' : cycleTable(records, process.stdout.columns ?? Infinity));
     });
   command
     .command('show')
     .description('one cycle: its generations, and the stage table of the latest execution')
-    .argument('<pipeline>')
-    .argument('<interval-end>', 'RFC 3339')
+    .argument(CYCLE_ARGUMENT, CYCLE_ARGUMENT_HELP)
     .option('--json', 'one JSON document on stdout')
-    .action(async (pipeline: string, end: string, options: JsonOption) => {
-      const { workflowId, intervalEnd } = requestedCycle(pipeline, end);
+    .action(async (words: readonly string[], options: JsonOption) => {
+      const { pipeline, workflowId, intervalEnd } = namedCycle(words);
       const generations = await recordsOf({ pipeline, intervalEnd });
       const progress = await withTemporal(async (client) => {
         try {
@@ -54,11 +55,10 @@ export function cyclesCommand(): Command {
   command
     .command('cancel')
     .description('cancel a running cycle, and wait until its jobs are confirmed ended and its data voided')
-    .argument('<pipeline>')
-    .argument('<interval-end>', 'RFC 3339')
+    .argument(CYCLE_ARGUMENT, CYCLE_ARGUMENT_HELP)
     .option('--json', 'one JSON document on stdout')
-    .action(async (pipeline: string, end: string, options: JsonOption) => {
-      const { workflowId } = requestedCycle(pipeline, end);
+    .action(async (words: readonly string[], options: JsonOption) => {
+      const { workflowId } = namedCycle(words);
       await loadStackEnvironment();
       const output = createOutput(options);
       const status = await withTemporal(async (client) => {
@@ -90,7 +90,8 @@ async function recordsOf(filter: Parameters<typeof listCycles>[1]): Promise<read
 
 function recordLine(record: CycleRecord): string {
   const { cycle } = record;
+  const when = `started ${utcAndLocal(record.openedAt)}${record.closedAt === null ? '' : `, took ${took(record.openedAt, record.closedAt)}`}`;
   return `${cycle.pipeline} [${cycle.intervalStart}, ${cycle.intervalEnd}) generation ${cycle.generation}: ${record.outcome ?? 'open'}${
     record.detail ? `: ${record.detail}` : ''
-  }`;
+  }; ${when}`;
 }

@@ -18,9 +18,15 @@ const POLL_MS = 500;
 
 /**
  * Follows a cycle to its end. A query that fails, as while the worker restarts, is asked again; the result is what ends the wait.
+ * @param early - a report that is enough, though the execution goes on
  * @throws Error with the workflow's failure, nearest the cause
  */
-export async function followCycle(client: Client, workflowId: string, watcher: CycleWatcher): Promise<CycleReport> {
+export async function followCycle<Report extends { readonly stages: readonly StageProgress[] } = CycleReport>(
+  client: Client,
+  workflowId: string,
+  watcher: CycleWatcher,
+  early: () => Promise<Report | undefined> = async () => undefined,
+): Promise<Report> {
   const handle = client.workflow.getHandle(workflowId);
   const seen = new Map<string, string>();
   const retried = new Map<string, number>();
@@ -33,7 +39,7 @@ export async function followCycle(client: Client, workflowId: string, watcher: C
     }
   };
   const outcome = handle.result().then(
-    (report: CycleReport) => ({ report }),
+    (report: Report) => ({ report }),
     (error: unknown) => ({ error }),
   );
   for (;;) {
@@ -42,6 +48,8 @@ export async function followCycle(client: Client, workflowId: string, watcher: C
     if (progress !== undefined) show(progress.stages);
     if (ended === undefined) {
       await showActivities(client, workflowId, watcher, progress, retried);
+      const report = await early();
+      if (report !== undefined) return report;
     } else if ('report' in ended) {
       show(ended.report.stages);
       return ended.report;
@@ -72,7 +80,8 @@ async function showActivities(
   }
 }
 
-function failureOf(error: unknown): string {
+/** The message nearest the cause. */
+export function failureOf(error: unknown): string {
   let deepest = error instanceof WorkflowFailedError ? error.cause : error;
   while (deepest instanceof Error && deepest.cause instanceof Error) deepest = deepest.cause;
   return deepest instanceof Error ? deepest.message : String(deepest);

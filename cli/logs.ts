@@ -7,7 +7,7 @@ import { listCycles } from '../sql/queries/cycles';
 import { listJobs } from '../sql/queries/jobs';
 import { loadStackEnvironment } from './environment';
 import { createOutput } from './output';
-import { requestedCycle } from './run';
+import { CYCLE_ARGUMENT, CYCLE_ARGUMENT_HELP, namedCycle } from './cycle-argument';
 
 interface LogsOptions {
   readonly generation?: string;
@@ -24,14 +24,13 @@ interface JobLog {
 export function logsCommand(): Command {
   return new Command('logs')
     .description("the Spark driver's log of a cycle's transform, as EMR Serverless delivered it to S3")
-    .argument('<pipeline>')
-    .argument('<interval-end>', 'RFC 3339')
+    .argument(CYCLE_ARGUMENT, CYCLE_ARGUMENT_HELP)
     .option('--generation <n>', 'of an older generation (default: the latest that submitted a job)')
     .option('--lines <n>', 'last lines of each stream', '40')
     .option('--json', 'one JSON document on stdout')
-    .action(async (pipeline: string, end: string, options: LogsOptions) => {
+    .action(async (words: readonly string[], options: LogsOptions) => {
       await loadStackEnvironment();
-      const { workflowId, intervalEnd } = requestedCycle(pipeline, end);
+      const { pipeline, workflowId, intervalEnd } = namedCycle(words);
       const jobRunId = await jobRunOf(pipeline, intervalEnd, options.generation);
       if (jobRunId === undefined) throw new Error(`The cycle ${workflowId} has submitted no Spark job: \`meridian cycles show ${pipeline} ${intervalEnd}\` says how far it came`);
       const s3 = withTransportCheck(new S3Client({}));

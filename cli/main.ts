@@ -17,15 +17,37 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   worker: { summary: 'run a worker', load: async () => (await import('./worker')).workerCommand() },
   pipelines: { summary: 'list and check the declarations', load: async () => (await import('./pipelines')).pipelinesCommand() },
   run: { summary: "run a pipeline's cycle", load: async () => (await import('./run')).runCommand() },
+  schedules: { summary: 'plan, apply, list, pause, resume and trigger what runs by itself', load: async () => (await import('./schedules')).schedulesCommand() },
+  approve: { summary: 'promote a cycle that its gate held', load: async () => (await import('./decide')).decideCommand('approve') },
+  reject: { summary: 'reject a cycle that its gate held', load: async () => (await import('./decide')).decideCommand('reject') },
+  rerun: { summary: 'run a closed cycle again from a stage', load: async () => (await import('./rerun')).rerunCommand() },
+  discard: { summary: 'never read what a rejected cycle set aside', load: async () => (await import('./discard')).discardCommand() },
+  backfill: { summary: 'run the intervals of a range that are not loaded', load: async () => (await import('./backfill')).backfillCommand() },
   cycles: { summary: 'list, show and cancel cycles', load: async () => (await import('./cycles')).cyclesCommand() },
+  report: { summary: "a cycle's lineage, from raw objects to what is served", load: async () => (await import('./report')).reportCommand() },
   logs: { summary: "a cycle's external jobs, in their own words", load: async () => (await import('./logs')).logsCommand() },
+  rollback: { summary: 'serve an earlier version again', load: async () => (await import('./rollback')).rollbackCommand() },
   versions: { summary: 'the kept versions of a relation', load: async () => (await import('./versions')).versionsCommand() },
+  replay: { summary: "replay recorded histories against today's code", load: async () => (await import('./replay')).replayCommand() },
+  builds: { summary: 'builds of the workers: which one new cycles get, and which one may stop', load: async () => (await import('./builds')).buildsCommand() },
+  archive: { summary: 'archive the histories of ended executions', load: async () => (await import('./archive')).archiveCommand() },
   'codec-server': { summary: 'decrypt payloads for `temporal` and the Web UI', load: async () => (await import('./codec-server')).codecServerCommand() },
+  completion: { summary: 'complete commands and names in bash, zsh or fish', load: async () => (await import('./completion')).completionCommand(wholeProgram) },
   temporal: { summary: "Temporal's own CLI, pointed at the local stack", load: async () => (await import('./temporal')).temporalCommand() },
 };
 
+function emptyProgram(): Command {
+  return new Command('meridian').description('Durable ETL cycles for geospatial data on AWS').version('0.1.0');
+}
+
+async function wholeProgram(): Promise<Command> {
+  const program = emptyProgram();
+  for (const { load } of Object.values(COMMANDS)) program.addCommand(await load());
+  return program;
+}
+
 async function main(argv: readonly string[]): Promise<void> {
-  const program = new Command('meridian').description('Durable ETL cycles for geospatial data on AWS').version('0.1.0');
+  const program = emptyProgram();
   // Commander's own `help up` would show the command that is not loaded.
   const words = argv[0] === 'help' && Object.hasOwn(COMMANDS, argv[1] ?? '') ? [...argv.slice(1), '--help'] : argv;
   for (const [name, { summary, load }] of Object.entries(COMMANDS)) {

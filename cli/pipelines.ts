@@ -37,8 +37,12 @@ export function pipelinesCommand(): Command {
 }
 
 function selected(name: string | undefined): readonly PipelineSpec[] {
-  if (name === undefined) return pipelines;
+  return name === undefined ? pipelines : [declaredPipeline(name)];
+}
+
+/** A pipeline by its name. @throws UsageError with what is declared */
+export function declaredPipeline(name: string): PipelineSpec {
   const spec = pipelines.find((each) => each.name === name);
   if (spec === undefined) throw new UsageError(`No pipeline is named "${name}": declared are ${pipelines.map((each) => each.name).join(', ')}`);
-  return [spec];
+  return spec;
 }

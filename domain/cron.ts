@@ -43,7 +43,7 @@ export function parseCron(cron: string): { readonly fields: CronFields } | { rea
   };
   const [minute, hour, dayOfMonth, month, dayOfWeek] = [values(0), values(1), values(2), values(3), values(4)];
   // Cron's programs take either, Temporal's server both: a reader could not tell which day is meant.
-  if (parts[2] !== '*' && parts[4] !== '*') {
+  if (faults.length === 0 && dayOfMonth.length < 31 && dayOfWeek.length < 7) {
     faults.push(`expected "*" for the day of the month or for the day of the week, found "${parts[2]}" and "${parts[4]}"`);
   }
   if (faults.length > 0) return { faults };

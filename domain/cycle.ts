@@ -21,9 +21,14 @@ export const CycleOutcome = {
 } as const;
 export type CycleOutcome = (typeof CycleOutcome)[keyof typeof CycleOutcome];
 
+/** `low`: other cycles of the dataset go first, as a backfill's do. */
+export type CyclePriority = 'low';
+
 /** The stages in the order in which they run. */
 export const STAGES = ['resolve', 'turn', 'discover', 'dedup', 'transform', 'check', 'load', 'promote', 'publish'] as const;
-export type Stage = (typeof STAGES)[number];
+/** A dry run's: it publishes nothing, compares what it made, and keeps it for a while. */
+export const DRY_RUN_STAGES = ['resolve', 'turn', 'discover', 'dedup', 'transform', 'check', 'load', 'promote', 'diff', 'keep'] as const;
+export type Stage = (typeof STAGES)[number] | (typeof DRY_RUN_STAGES)[number];
 
 /** `etl/<pipeline>`: the id of a pipeline's Schedule, and the base of the ids of what it starts. */
 export function scheduleId(pipeline: string): string {

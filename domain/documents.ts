@@ -71,6 +71,7 @@ export interface StorageFile {
 
 /** What a transform job is given: its one argument is this document's URI. All URIs are `s3://`. */
 export interface TransformInput {
+  /** In the generation that stored the added rows: of a rerun, the one that it builds on. */
   readonly cycle: CycleRef;
   /** `cycleId(cycle)`; rows whose `cycle_id` and `generation` are this cycle's are the added ones. */
   readonly cycleId: string;

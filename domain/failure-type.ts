@@ -4,8 +4,16 @@ export const FailureType = {
   UnknownPipeline: 'UnknownPipeline',
   /** The declaration has faults; all are listed. */
   InvalidPipeline: 'InvalidPipeline',
+  /** What was asked for has no meaning; nothing was begun. */
+  InvalidRequest: 'InvalidRequest',
   /** The interval asked for is none of this pipeline's. */
   InvalidInterval: 'InvalidInterval',
+  /** Another backfill of the pipeline runs, or its input is not what a backfill takes. */
+  BackfillRefused: 'BackfillRefused',
+  /** Too many cycles of a backfill in a row came to nothing, or it was paused for too long. */
+  BackfillStopped: 'BackfillStopped',
+  /** What a rerun or a discard asks for is not there; the message says what can be done instead. */
+  RerunRefused: 'RerunRefused',
   /** The same interval is already being run under its own workflow id. */
   CycleAlreadyRunning: 'CycleAlreadyRunning',
   /** A paused inbox was told to start a cycle. */
@@ -46,6 +54,8 @@ export const FailureType = {
   CandidateGone: 'CandidateGone',
   /** Another promotion came first: the sequence is no longer what this cycle saw. */
   PromotionSuperseded: 'PromotionSuperseded',
+  /** What a rollback asks for cannot be served; the message says what can. */
+  RollbackRefused: 'RollbackRefused',
   /** The worker's database role lacks a privilege that a safe promotion needs. */
   DatabasePrivilegeMissing: 'DatabasePrivilegeMissing',
   /** A credential, permission or resource that a person must mend. */

@@ -65,11 +65,17 @@ const PIPELINE = members({
   }),
   dedup: members({ key: list(text), latenessDays: number, marginDays: number, futureToleranceMinutes: number, chunkBytes: number }),
   transform: members({ job: text, references: map(text), servedDays: optional(number), sparkConf: map(text), timeoutMinutes: number }),
-  quality: members({ relation: text, added: list(text), served: list(text) }),
+  quality: members({
+    relation: text,
+    added: list(text),
+    served: list(text),
+    hold: optional(members({ deadlineMinutes: number, atDeadline: text, remindEveryMinutes: number })),
+  }),
   relations: list(
     members({
       name: text,
       view: text,
+      output: optional(text),
       columns: list(members({ name: text, type: text })),
       key: list(text),
       indexes: list(members({ columns: list(text), method: text })),

@@ -1,3 +1,5 @@
+import type { HoldSpec } from './decision';
+
 /** A pipeline's declaration: plain, serialisable data. `validatePipeline` says every fault of one at once. */
 export interface PipelineSpec {
   /** `[a-z][a-z0-9-]{1,31}`; names the cycles. */
@@ -40,7 +42,7 @@ export interface ScheduleSpec {
   readonly catchupWindowHours: number;
   /** A cycle starts up to this much after its tick, so that many do not start at once: 0 unless declared. Its interval stays the tick's. */
   readonly jitterSeconds?: number;
-  /** The Schedule pauses itself when a cycle fails or times out; a rejected or blocked one has not failed. */
+  /** The Schedule pauses itself when a cycle fails or times out; a rejected, blocked or cancelled one has not. Ticks that wait then are dropped. */
   readonly pauseOnFailure?: boolean;
 }
 /** `buffer-all` waits its turn, `buffer-one` does so if none waits yet, `skip` is not made up. */
@@ -125,13 +127,17 @@ export interface QualitySpec {
   readonly added: readonly string[];
   /** DQDL rules over all that would be served. */
   readonly served: readonly string[];
+  /** A cycle that fails a rule waits for a person's decision; absent: it is rejected at once. */
+  readonly hold?: HoldSpec;
 }
 
 export interface RelationSpec {
   /** `[a-z][a-z0-9_]{0,47}`; tables are `<name>_v<N>`. */
   readonly name: string;
-  /** The stable view, `[a-z][a-z0-9_]{0,62}`. */
+  /** The stable view, `[a-z][a-z0-9_]{0,57}`. */
   readonly view: string;
+  /** What the job calls it, where that is not its name. */
+  readonly output?: string;
   readonly columns: readonly ColumnSpec[];
   /** Columns that are unique together. */
   readonly key: readonly string[];
@@ -139,6 +145,14 @@ export interface RelationSpec {
   /** False: an empty candidate is refused. */
   readonly mayBeEmpty: boolean;
 }
+
+/** What the job calls a relation: where its output stands, and what its manifest says of it. */
+export function outputName(relation: Pick<RelationSpec, 'name' | 'output'>): string {
+  return relation.output ?? relation.name;
+}
+
+/** Where a served record came from: columns that dedup adds to every record, and jobs hand through. */
+export const LINEAGE_COLUMNS = ['cycle_id', 'generation', 'raw_object', 'raw_version', 'raw_line'] as const;
 
 export interface ColumnSpec {
   readonly name: string;

@@ -1,5 +1,7 @@
 import type { CycleOutcome, CycleRef, Stage } from './cycle';
+import type { Decision } from './decision';
 import type { RecordCounts } from './documents';
+import type { RerunPlan } from './rerun';
 
 /** One line of the stage table that the Web UI, `cycles show` and `run` print. */
 export interface StageProgress {
@@ -49,6 +51,10 @@ export interface CycleReport {
   /** Relations that were promoted by this cycle; empty otherwise. */
   readonly served: readonly ServedRelation[];
   readonly rules: readonly RuleOutcome[];
+  /** What was said of it while its gate held it. */
+  readonly decision?: Decision;
+  /** What it was run again from, where it was. */
+  readonly rerun?: RerunPlan;
   readonly promotion?: { readonly sequence: number; readonly promotedMs: number; readonly attempts: number; readonly snapshotWaitMs: number };
   readonly stages: readonly StageProgress[];
   readonly jobRunId?: string;

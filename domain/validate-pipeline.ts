@@ -1,13 +1,17 @@
 import { longestIntervalHours } from './calendar';
+import { VERDICTS } from './decision';
 import { ingestFaults, runsOnObject } from './ingest';
 import { pipelineShapeFaults } from './pipeline-shape';
+import { COLUMN_TYPES, type FieldType, LINEAGE_COLUMNS, outputName, type PipelineSpec, RAW_FORMATS, type RelationSpec } from './pipeline-spec';
+import { SHADOW_SUFFIX } from './shadow-pipeline';
 import { scheduleFaults } from './validate-schedule';
-import { COLUMN_TYPES, type FieldType, type PipelineSpec, RAW_FORMATS, type RelationSpec } from './pipeline-spec';
 
 const PIPELINE_NAME = /^[a-z][a-z0-9-]{1,31}$/;
 const DATASET_NAME = /^[a-z][a-z0-9_]{1,31}$/;
 const RELATION_NAME = /^[a-z][a-z0-9_]{0,47}$/;
 const SQL_NAME = /^[a-z][a-z0-9_]{0,62}$/;
+/** PostgreSQL's 63 bytes less those of a dry run's suffix. */
+const VIEW_NAME = /^[a-z][a-z0-9_]{0,57}$/;
 const JOB_NAME = /^[a-z][a-z0-9_]{0,62}$/;
 const REFERENCE_KEY = /^[a-z0-9][a-z0-9._/-]{0,200}$/;
 const RAW_PREFIX = /^[A-Za-z0-9][A-Za-z0-9!_.*'()/-]{0,200}\/$/;
@@ -16,12 +20,14 @@ const SPARK_CONF_VALUE = /^[A-Za-z0-9_.,:/=-]{1,200}$/;
 /** What neither SQL nor UTF-8 can carry. */
 const NO_TEXT = /[\0\p{Surrogate}]/u;
 const FIELD_TYPES: readonly FieldType[] = ['timestamp-ms', 'double', 'bigint', 'text', 'boolean'];
+/** Cycles wait 24 hours for the dataset's turn: a held one must give it back well before. */
+const LONGEST_HOLD_MINUTES = 20 * 60;
 /** DynamoDB transacts 100 items: a chunk item, the fence, and a log entry for each event date (design section 5). */
 const MAX_EVENT_DATES = 90;
 /** PostgreSQL's own in every table: no column can be named so. */
 const SYSTEM_COLUMNS = ['tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid'];
-/** Columns that dedup adds to every stored record: a declared field of that name would hide its lineage. */
-const LINEAGE_COLUMNS = ['cycle_id', 'generation', 'raw_object', 'raw_version', 'raw_line', 'event_date'];
+/** Columns that dedup adds to every stored record, or its path: a declared field of that name would hide its lineage. */
+const RESERVED_FIELDS: readonly string[] = [...LINEAGE_COLUMNS, 'event_date'];
 
 /**
  * Every fault of a declaration, each with the path, what was expected and what was found; empty when it is sound. A declaration may
@@ -96,6 +102,7 @@ export function validatePipeline(spec: PipelineSpec): readonly string[] {
   if (spec.relations.length === 0) faults.push('relations: expected at least one, found none');
   expectUnique('relations.name', spec.relations.map((relation) => relation.name));
   expectUnique('relations.view', spec.relations.map((relation) => relation.view));
+  expectUnique('relations.output', spec.relations.map(outputName));
   for (const { view } of spec.relations) {
     const table = spec.relations.find(({ name }) => view.startsWith(`${name}_v`) && /^\d+$/.test(view.slice(name.length + 2)));
     if (table !== undefined) faults.push(`relations.view: "${view}" is what a version's table of "${table.name}" is named`);
@@ -106,6 +113,12 @@ export function validatePipeline(spec: PipelineSpec): readonly string[] {
     if (!spec.quality[step].some((rule) => /^\s*RowCount\b/.test(rule))) {
       faults.push(`quality.${step}: expected a RowCount rule among them, since the gate's count is compared with the load's`);
     }
+  }
+  const { hold } = spec.quality;
+  if (hold !== undefined) {
+    expectWhole('quality.hold.deadlineMinutes', hold.deadlineMinutes, 1, LONGEST_HOLD_MINUTES);
+    expectWhole('quality.hold.remindEveryMinutes', hold.remindEveryMinutes, 1, LONGEST_HOLD_MINUTES);
+    expectKnown('quality.hold.atDeadline', hold.atDeadline, VERDICTS);
   }
   spec.relations.forEach((relation, index) => {
     validateRelation(relation, `relations[${index}]`, faults, { expectMatch, expectUnique, expectKnown });
@@ -131,7 +144,7 @@ function validateRecord(spec: PipelineSpec, faults: string[], expect: Expectatio
   expect.expectUnique('record.fields.name', names);
   record.fields.forEach((field, index) => {
     expect.expectMatch(`record.fields[${index}].name`, field.name, SQL_NAME);
-    if (LINEAGE_COLUMNS.includes(field.name)) faults.push(`record.fields[${index}].name: "${field.name}" is a lineage column`);
+    if (RESERVED_FIELDS.includes(field.name)) faults.push(`record.fields[${index}].name: "${field.name}" is a lineage column`);
     if (field.source.length === 0 || field.source.length > 200 || NO_TEXT.test(field.source)) {
       faults.push(`record.fields[${index}].source: expected 1 to 200 characters, U+0000 and lone surrogates not among them, found ${JSON.stringify(field.source)}`);
     }
@@ -154,7 +167,11 @@ function validateRecord(spec: PipelineSpec, faults: string[], expect: Expectatio
 function validateRelation(relation: RelationSpec, path: string, faults: string[], expect: Expectations): void {
   const names = relation.columns.map((column) => column.name);
   expect.expectMatch(`${path}.name`, relation.name, RELATION_NAME);
-  expect.expectMatch(`${path}.view`, relation.view, SQL_NAME);
+  expect.expectMatch(`${path}.view`, relation.view, VIEW_NAME);
+  if (relation.output !== undefined) expect.expectMatch(`${path}.output`, relation.output, RELATION_NAME);
+  for (const member of ['name', 'view'] as const) {
+    if (relation[member].includes(SHADOW_SUFFIX)) faults.push(`${path}.${member}: "${SHADOW_SUFFIX}" is what dry runs mark their own by, found "${relation[member]}"`);
+  }
   if (names.length === 0) faults.push(`${path}.columns: expected at least one, found none`);
   expect.expectUnique(`${path}.columns`, names);
   relation.columns.forEach((column, index) => {

@@ -1,6 +1,7 @@
 import type { ColumnType, JSONColumnType } from 'kysely';
 import type { CycleOutcome } from '../domain/cycle';
 import type { ColumnSpec, PipelineSpec } from '../domain/pipeline-spec';
+import type { RerunPlan } from '../domain/rerun';
 
 /** Kysely's view of schema `meridian`; the migrations are the truth. int8 arrives as a number, see `openDatabase`. */
 export interface Database {
@@ -10,6 +11,7 @@ export interface Database {
   'meridian.version': VersionTable;
   'meridian.load_part': LoadPartTable;
   'meridian.promotion': PromotionTable;
+  'meridian.promotion_hold': PromotionHoldTable;
   'meridian.notification': NotificationTable;
 }
 
@@ -30,11 +32,15 @@ interface CycleTable extends GenerationKey {
   workflow_id: string;
   run_id: string;
   spec: JSONColumnType<PipelineSpec>;
+  /** Lets cycles of the dataset that do not have it take the turn first. */
+  low_priority: ColumnType<boolean, boolean | undefined, boolean>;
   /** Of the turn that this generation held; null while it has not had one. */
   epoch: number | null;
   outcome: CycleOutcome | null;
   detail: string | null;
   counts: JSONColumnType<Readonly<Record<string, unknown>>, string | undefined, string>;
+  /** What this generation was run again from; null for all others. */
+  rerun: JSONColumnType<RerunPlan, string | undefined, string> | null;
   opened_at: DefaultedTimestamp;
   /** From here on nothing of this generation may be created, loaded or promoted. */
   sealed_at: NullableTimestamp;
@@ -99,6 +105,19 @@ interface PromotionTable extends GenerationKey {
   promoted_at: Timestamp;
   metadata: JSONColumnType<Readonly<Record<string, unknown>>>;
   swap_ms: number | null;
+  /** Of a rollback: what asked for it. */
+  request_id: string | null;
+}
+
+interface PromotionHoldTable {
+  readonly pipeline: string;
+  /** Of the rollback that placed it. */
+  readonly sequence: number;
+  placed_by: string;
+  reason: string;
+  placed_at: Timestamp;
+  released_at: NullableTimestamp;
+  released_by: string | null;
 }
 
 interface NotificationTable {

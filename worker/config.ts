@@ -27,6 +27,10 @@ export interface WorkerConfig {
   readonly duckdbMemoryMb: number;
   /** An AWS request without an answer is given up after this long, and tried again. */
   readonly awsTimeoutSeconds: number;
+  /** Histories of ended executions are archived so often; 0: never. */
+  readonly archiveSeconds: number;
+  /** Pins cycles to this build of the code, see docs/upgrading.md; absent: unversioned, upgraded by patches. */
+  readonly build?: { readonly deploymentName: string; readonly buildId: string };
   /** `host:port` that serves Prometheus metrics; absent: none. */
   readonly metricsAddress?: string;
 }
@@ -72,6 +76,15 @@ export function readWorkerConfig(env: Readonly<Record<string, string | undefined
   if (!/^\d+$/.test(awsTimeout) || Number(awsTimeout) < 1) {
     faults.push(`MERIDIAN_AWS_TIMEOUT_SECONDS: expected a whole number of at least 1, found "${awsTimeout}"`);
   }
+  const archiveSeconds = env.MERIDIAN_ARCHIVE_SECONDS ?? '60';
+  if (!/^\d+$/.test(archiveSeconds)) {
+    faults.push(`MERIDIAN_ARCHIVE_SECONDS: expected a whole number, 0 for never, found "${archiveSeconds}"`);
+  }
+  const { MERIDIAN_WORKER_BUILD_ID: buildId } = env;
+  const deploymentName = deploymentNameOf(env);
+  for (const [name, value] of [['MERIDIAN_WORKER_BUILD_ID', buildId ?? 'none'], [DEPLOYMENT, deploymentName]] as const) {
+    if (!isBuildName(value)) faults.push(`${name}: expected 1 to 100 letters, digits, dots, hyphens or underscores, found "${value}"`);
+  }
   const metrics = env.MERIDIAN_METRICS_ADDRESS;
   if (metrics !== undefined && !/^[^\s:]+:\d+$/.test(metrics)) {
     faults.push(`MERIDIAN_METRICS_ADDRESS: expected host:port, found "${metrics}"`);
@@ -101,9 +114,30 @@ export function readWorkerConfig(env: Readonly<Record<string, string | undefined
     outcomeTopicArn: values.outcomeTopicArn,
     eventQueueUrl: values.eventQueueUrl,
     jobsUri: values.jobsUri,
-    workDir: env.MERIDIAN_WORK_DIR ?? '/tmp/meridian-worker',
+    workDir: workDirOf(env),
     duckdbMemoryMb: Number(memory),
     awsTimeoutSeconds: Number(awsTimeout),
+    archiveSeconds: Number(archiveSeconds),
+    ...(buildId === undefined ? {} : { build: { deploymentName, buildId } }),
     ...(metrics === undefined ? {} : { metricsAddress: metrics }),
   });
+}
+
+const DEPLOYMENT = 'MERIDIAN_WORKER_DEPLOYMENT';
+/** As a quoted value of a list filter, and beside the `:` that Temporal puts between the two. */
+const BUILD_NAME = /^[A-Za-z0-9._-]{1,100}$/;
+
+/** Whether a build or a deployment may be called so. */
+export function isBuildName(text: string): boolean {
+  return BUILD_NAME.test(text);
+}
+
+/** What Temporal calls our workers together; builds are versions of it. */
+export function deploymentNameOf(env: Readonly<Record<string, string | undefined>>): string {
+  return env[DEPLOYMENT] ?? 'meridian';
+}
+
+/** Scratch space of the machine's workers: the workflow bundles are kept there too. */
+export function workDirOf(env: Readonly<Record<string, string | undefined>>): string {
+  return env.MERIDIAN_WORK_DIR ?? '/tmp/meridian-worker';
 }

@@ -7,15 +7,20 @@ import { SNSClient } from '@aws-sdk/client-sns';
 import { Client, WorkflowNotFoundError, type ConnectionLike } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import type { Activities } from '../activities';
+import { createBackfillActivities } from '../activities/backfills';
 import { createBatchActivities } from '../activities/batches';
 import { createCycleActivities } from '../activities/cycles';
 import { createDataQualityActivities } from '../activities/data-quality';
+import { createDryRunActivities } from '../activities/dry-run';
 import { createInboxActivities } from '../activities/inbox';
 import { createLedgerActivities, liveStorageFiles } from '../activities/ledger';
 import { createLoadActivities } from '../activities/load';
 import { createPipelineActivities } from '../activities/pipelines';
 import { createPromotionActivities } from '../activities/promotion';
 import { createPublicationActivities } from '../activities/publication';
+import { createRerunActivities } from '../activities/reruns';
+import { createRollbackActivities } from '../activities/rollback';
+import { createSetAsideActivities } from '../activities/set-aside';
 import { createSparkActivities } from '../activities/spark';
 import { createTransformDocumentActivities } from '../activities/transform-documents';
 import type { PipelineSpec } from '../domain/pipeline-spec';
@@ -25,6 +30,7 @@ import { pipelines as declaredPipelines } from '../pipelines';
 import { openDatabase } from '../sql/database';
 import { claimNotification, confirmNotification } from '../sql/queries/notifications';
 import type { WorkerConfig } from './config';
+import { HistoryArchive } from './history-archive';
 
 export interface TemporalAccess {
   readonly connection: ConnectionLike;
@@ -39,7 +45,7 @@ export function createDependencies(
   config: WorkerConfig,
   temporal: TemporalAccess,
   pipelines: readonly PipelineSpec[] = declaredPipelines,
-): { readonly activities: Activities; readonly close: () => Promise<void> } {
+): { readonly activities: Activities; readonly archive: HistoryArchive; readonly close: () => Promise<void> } {
   // An AWS call is given up and retried by the SDK, then by the activity; without limits a silent peer would hold it for ever,
   // and unless told to throw the SDK only warns of a request that is over time.
   const limits = { connectionTimeout: 5_000, requestTimeout: config.awsTimeoutSeconds * 1_000, throwOnRequestTimeout: true };
@@ -60,19 +66,16 @@ export function createDependencies(
     isExecutionClosed: (workflowId, runId) => isExecutionClosed(client, workflowId, runId),
   });
   const liveFiles = (spec: PipelineSpec) => liveStorageFiles({ s3, dynamodb, buckets, ledgerTable: config.ledgerTable }, { dataset: spec.dataset });
+  const ledgerAccess = { s3, dynamodb, buckets, ledgerTable: config.ledgerTable, workDir: config.workDir, duckdbMemoryMb: config.duckdbMemoryMb };
+  const ledger = createLedgerActivities(ledgerAccess);
   const activities: Activities = {
     ...createPipelineActivities({ pipelines }),
     ...cycles,
+    ...createBackfillActivities({ db: database.db, isExecutionClosed: (workflowId) => isExecutionClosed(client, workflowId) }),
     ...createBatchActivities({ s3, dynamodb, buckets, objectsTable: config.objectsTable }),
     ...createInboxActivities({ endOfCycle: (workflowId) => endOfCycle(client, workflowId) }),
-    ...createLedgerActivities({
-      s3,
-      dynamodb,
-      buckets,
-      ledgerTable: config.ledgerTable,
-      workDir: config.workDir,
-      duckdbMemoryMb: config.duckdbMemoryMb,
-    }),
+    ...ledger,
+    ...createDryRunActivities({ ...database, ...ledgerAccess }),
     ...createTransformDocumentActivities({ s3, buckets, liveStorageFiles: liveFiles }),
     ...createSparkActivities({
       emr,
@@ -93,6 +96,9 @@ export function createDependencies(
     }),
     ...createLoadActivities({ ...database, s3 }),
     ...createPromotionActivities({ ...database }),
+    ...createRollbackActivities({ ...database }),
+    ...createRerunActivities({ db: database.db, s3, buckets, liveStorageFiles: liveFiles, chunkTotals: ledger.chunkTotals }),
+    ...createSetAsideActivities({ db: database.db, s3, dynamodb, buckets, objectsTable: config.objectsTable }),
     ...createPublicationActivities({
       glue,
       sns,
@@ -107,6 +113,7 @@ export function createDependencies(
   };
   return {
     activities,
+    archive: new HistoryArchive({ s3, client, bucket: buckets.artifacts, taskQueue: config.taskQueue }),
     close: async () => {
       for (const each of [s3, dynamodb, emr, glue, sns, cloudwatch]) each.destroy();
       await database.close();
@@ -114,7 +121,8 @@ export function createDependencies(
   };
 }
 
-async function isExecutionClosed(client: Client, workflowId: string, runId: string): Promise<boolean> {
+/** @param runId - absent: the newest execution of that id */
+async function isExecutionClosed(client: Client, workflowId: string, runId?: string): Promise<boolean> {
   try {
     const { status } = await client.workflow.getHandle(workflowId, runId).describe();
     return status.name !== 'RUNNING';

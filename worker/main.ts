@@ -1,9 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import { readTemporalSettings } from '../edge/temporal-settings';
 import { pipelines as declaredPipelines } from '../pipelines';
+import { keepArchiving } from './archiver';
 import { workflowBundle } from './bundle';
 import type { WorkerConfig } from './config';
 import { startConsumer } from './consumer/start-consumer';
@@ -11,6 +12,15 @@ import { createDependencies } from './dependencies';
 import { FailureInterceptor } from './failure-interceptor';
 import { requireSearchAttributes } from './search-attributes';
 import { ShortStepHeartbeat } from './short-step-heartbeat';
+
+/**
+ * Opted into by a build id: a cycle stays with the build that began it. Without one nothing changes.
+ * @see Temporal, "Worker Versioning"
+ */
+export function versioningOf({ build }: Pick<WorkerConfig, 'build'>): Pick<WorkerOptions, 'workerDeploymentOptions'> {
+  if (build === undefined) return {};
+  return { workerDeploymentOptions: { version: build, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' } };
+}
 
 /** A running activity gets this long to heartbeat its last and stop, before its attempt is left to its time-outs. */
 const SHUTDOWN_GRACE = '20 seconds';
@@ -38,6 +48,7 @@ export async function runWorker(
     );
   });
   await requireSearchAttributes(connection.operatorService, namespace);
+  const stopped = new AbortController();
   const dependencies = createDependencies(config, { connection, namespace, dataConverter }, pipelines);
   try {
     const worker = await Worker.create({
@@ -46,6 +57,7 @@ export async function runWorker(
       taskQueue: config.taskQueue,
       workflowBundle: await workflowBundle(join(config.workDir, 'bundles'), dataConverter),
       dataConverter,
+      ...versioningOf(config),
       activities: dependencies.activities,
       interceptors: { activity: [() => ({ inbound: new FailureInterceptor() }), (context) => ({ inbound: new ShortStepHeartbeat(context) })] },
       shutdownGraceTime: SHUTDOWN_GRACE,
@@ -57,7 +69,12 @@ export async function runWorker(
     const running = worker.run();
     const stopConsumer = startConsumer(config, { connection, namespace, dataConverter }, pipelines);
     onReady(config.taskQueue);
-    await running.finally(stopConsumer);
+    const archiving = config.archiveSeconds === 0 ? undefined : keepArchiving(dependencies.archive, config.archiveSeconds * 1_000, Runtime.instance().logger, stopped.signal);
+    await running.finally(() => {
+      stopped.abort();
+      return stopConsumer();
+    });
+    await archiving;
   } finally {
     await dependencies.close();
     await connection.close();

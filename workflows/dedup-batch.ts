@@ -1,3 +1,4 @@
+import type { Activities } from '../activities';
 import { addCounts, NO_RECORDS, totalQuarantined } from '../domain/conservation';
 import type { CycleRef } from '../domain/cycle';
 import type { RecordCounts } from '../domain/documents';
@@ -17,19 +18,20 @@ export interface DiscoveredBatch {
   readonly chunkCount: number;
 }
 
-/** Deduplicates a batch chunk by chunk in manifest order, a slice of chunks an activity. */
+/** Deduplicates a batch chunk by chunk in manifest order, a slice of chunks an activity. @param dedup - the activity, where it is another */
 export async function dedupBatch(
   spec: PipelineSpec,
   cycle: CycleRef,
   batch: DiscoveredBatch,
   epoch: number,
   onProgress: (soFar: RecordCounts) => void,
+  dedup: (slice: Parameters<Activities['dedupChunks']>[0]) => Promise<{ readonly counts: RecordCounts }> = dedupChunks,
 ): Promise<RecordCounts> {
   const chunksASlice = Math.max(LEAST_CHUNKS_A_SLICE, Math.ceil(batch.chunkCount / MOST_SLICES));
   let counts = NO_RECORDS;
   for (let fromChunk = 0; fromChunk < batch.chunkCount; fromChunk += chunksASlice) {
     const toChunk = Math.min(fromChunk + chunksASlice, batch.chunkCount);
-    const slice = await dedupChunks({ cycle, spec, fromChunk, toChunk, epoch });
+    const slice = await dedup({ cycle, spec, fromChunk, toChunk, epoch });
     counts = addCounts(counts, slice.counts);
     onProgress(counts);
   }

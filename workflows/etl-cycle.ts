@@ -11,16 +11,21 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { CycleOutcome, type CycleRef, cycleWorkflowId } from '../domain/cycle';
+import { CycleOutcome, type CyclePriority, type CycleRef, cycleWorkflowId } from '../domain/cycle';
 import { toRfc3339 } from '../domain/data-interval';
 import { FailureType } from '../domain/failure-type';
+import type { RecordCounts } from '../domain/documents';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import type { CycleProgress, CycleReport } from '../domain/progress';
+import type { RerunRequest } from '../domain/rerun';
 import { dataStep, pureLookup, shortStep } from './activity-options';
 import { describedActivities, expectHeartbeatsWithin } from './described-activities';
 import { dedupBatch, discoverSentence, dedupSentence } from './dedup-batch';
-import { failedRules } from './quality-gate';
+import { DecisionDesk } from './decision-desk';
+import { passesGate } from './gate-decision';
 import { announcementOf, closingOf, emptyReport, type ReportDraft } from './report-draft';
+import { reuseEarlier } from './rerun';
+import { rootMessage } from './root-message';
 import { abandonCycle, settleOlderJobs } from './settle';
 import {
   intervalAttribute,
@@ -37,6 +42,10 @@ export interface EtlCycleInput {
   readonly intervalStart?: string;
   /** RFC 3339; absent: the last interval that had closed at a Schedule's tick, else when this execution started. */
   readonly intervalEnd?: string;
+  /** Absent: as a nightly. */
+  readonly priority?: CyclePriority;
+  /** Runs a closed cycle again from a stage; what comes before it is reused. */
+  readonly rerun?: RerunRequest;
 }
 
 /** The stage table, as `cycles show` prints it. */
@@ -53,16 +62,19 @@ const data = describedActivities(dataStep);
 export async function etlCycle(input: EtlCycleInput): Promise<CycleReport> {
   const table = new StageTable(input.pipeline);
   setHandler(progressQuery, () => table.progress);
+  const desk = new DecisionDesk(workflowInfo().workflowId);
 
   const { spec, interval } = await table.run('resolve', () => resolvePipeline({ ...input, startedAt: askedAt() }));
   const workflowId = cycleWorkflowId(spec.name, interval.end);
-  if (workflowInfo().workflowId !== workflowId) return delegate(workflowId, { ...input, intervalEnd: interval.end });
+  if (workflowInfo().workflowId !== workflowId) return delegate(workflowId, { ...input, pipeline: spec.name, intervalEnd: interval.end });
 
   upsertSearchAttributes([
     { key: pipelineAttribute, value: spec.name },
     { key: intervalAttribute, value: interval.end },
   ]);
   expectHeartbeatsWithin(spec.heartbeatSeconds);
+  // Refused before anything is opened: then nothing has changed.
+  if (input.rerun !== undefined) await short.planRerun({ spec, intervalEnd: interval.end, request: input.rerun });
   const { runId } = workflowInfo();
   const { cycle, olderJobs } = await short.openCycle({
     spec,
@@ -70,29 +82,69 @@ export async function etlCycle(input: EtlCycleInput): Promise<CycleReport> {
     intervalEnd: interval.end,
     workflowId,
     runId,
+    ...(input.priority === undefined ? {} : { priority: input.priority }),
   });
   table.open(cycle);
   const report = emptyReport(cycle, workflowId);
   try {
     await settleOlderJobs(olderJobs);
-    await runStages(spec, cycle, runId, table, report);
+    await runStages(spec, cycle, runId, input.rerun, desk, table, report);
   } catch (error) {
     report.outcome = isCancellation(error) ? CycleOutcome.Cancelled : CycleOutcome.Failed;
     report.reason = rootMessage(error);
-    const { promoted } = await CancellationScope.nonCancellable(() => abandonCycle(spec, report));
+    const { promoted } = await CancellationScope.nonCancellable(async () => {
+      await desk.hush();
+      return abandonCycle(spec, report);
+    });
     finish(table, report);
     // A promotion that was committed stands, whatever came after it.
     if (promoted) return { ...report, stages: table.stages };
     throw error;
   }
-  await CancellationScope.nonCancellable(() => conclude(spec, report));
+  await CancellationScope.nonCancellable(() => conclude(spec, report, desk));
   finish(table, report);
   return { ...report, stages: table.stages };
 }
 
-async function runStages(spec: PipelineSpec, cycle: CycleRef, runId: string, table: StageTable, report: ReportDraft): Promise<void> {
+async function runStages(
+  spec: PipelineSpec,
+  cycle: CycleRef,
+  runId: string,
+  rerun: RerunRequest | undefined,
+  desk: DecisionDesk,
+  table: StageTable,
+  report: ReportDraft,
+): Promise<void> {
   const epoch = await table.run('turn', (detail) => takeSettledTurn(spec, cycle, runId, report, detail));
 
+  const reused = await reuseEarlier(spec, cycle, rerun, table, report);
+  const records = reused.records ?? (await storeBatch(spec, cycle, epoch, table, report));
+  if (records === undefined) return;
+
+  const prepare = () => short.prepareTransform({ cycle, spec, ...(reused.data === undefined ? {} : { data: reused.data }) });
+  const transformed = reused.transformed ?? (await table.run('transform', (detail) => transformBatch(spec, cycle, report, detail, prepare)));
+
+  let gate = reused.gate;
+  if (gate === undefined) {
+    const looked = await table.run('check', async (detail) => {
+      const verdict = await checkBatch(spec, cycle, detail, reused.output);
+      return { verdict, passed: await passesGate(spec, cycle, verdict, desk, report, detail) };
+    });
+    if (!looked.passed) return;
+    gate = looked.verdict;
+  }
+
+  const candidates = await table.run('load', (detail) => loadCandidates(spec, cycle, epoch, transformed.output.manifest, detail));
+  proveCounts(spec, report.workflowId, { records }, transformed, gate, candidates);
+
+  await table.run('promote', (detail) => promoteCandidates(spec, cycle, epoch, candidates, report, detail));
+  if (report.outcome === CycleOutcome.Blocked) return;
+
+  await table.run('publish', (detail) => publishCycle(spec, cycle, report.objectCount, detail));
+}
+
+/** Stores what is new in the objects that arrived; undefined when that is nothing, and the report says why. */
+async function storeBatch(spec: PipelineSpec, cycle: CycleRef, epoch: number, table: StageTable, report: ReportDraft): Promise<RecordCounts | undefined> {
   const batch = await table.run('discover', async (detail) => {
     const found = await data.discoverBatches({ cycle, spec });
     detail(discoverSentence(found));
@@ -107,29 +159,11 @@ async function runStages(spec: PipelineSpec, cycle: CycleRef, runId: string, tab
     return counts;
   });
   report.records = records;
-  if (records.stored === 0) return nothingToPromote(report, 'every record was a duplicate or went to quarantine');
-
-  const transformed = await table.run('transform', (detail) => transformBatch(spec, cycle, report, detail));
-
-  const gate = await table.run('check', (detail) => checkBatch(spec, cycle, detail));
-  report.rules = gate.rules;
-  if (failedRules(gate.rules).length > 0) {
-    report.outcome = CycleOutcome.Rejected;
-    report.reason = failedRules(gate.rules).map((rule) => `${rule.step}: ${rule.rule} (${rule.message ?? rule.result})`).join('; ');
-    return;
-  }
-
-  const candidates = await table.run('load', (detail) => loadCandidates(spec, cycle, epoch, transformed.output.manifest, detail));
-  proveCounts(spec, report.workflowId, { records }, transformed, gate, candidates);
-
-  await table.run('promote', (detail) => promoteCandidates(spec, cycle, epoch, candidates, report, detail));
-  if (report.outcome === CycleOutcome.Blocked) return;
-
-  await table.run('publish', (detail) => publishCycle(spec, cycle, batch.objectCount, detail));
+  return records.stored === 0 ? nothingToPromote(report, 'every record was a duplicate or went to quarantine') : records;
 }
 
 /** What is due after a cycle that ended by a decision of its own: promoted, empty, rejected or blocked. */
-async function conclude(spec: PipelineSpec, report: ReportDraft): Promise<void> {
+async function conclude(spec: PipelineSpec, report: ReportDraft, desk: DecisionDesk): Promise<void> {
   const { cycle, epoch } = report;
   if (report.outcome === CycleOutcome.Rejected) {
     await data.voidCycle({ cycle, spec, epoch, keepQuarantine: true });
@@ -142,6 +176,7 @@ async function conclude(spec: PipelineSpec, report: ReportDraft): Promise<void> 
   if (report.rules.length > 0) await short.removeGatePartitions({ cycle, spec });
   await short.closeCycle(closingOf(report));
   await short.releaseTurn({ cycle, epoch });
+  await desk.settled();
   await short.announceOutcome(announcementOf(report));
 }
 
@@ -150,7 +185,7 @@ function finish(table: StageTable, report: ReportDraft): void {
   upsertSearchAttributes([{ key: outcomeAttribute, value: report.outcome }]);
 }
 
-function nothingToPromote(report: ReportDraft, reason: string): void {
+function nothingToPromote(report: ReportDraft, reason: string): undefined {
   report.outcome = CycleOutcome.Empty;
   report.reason = reason;
 }
@@ -172,11 +207,4 @@ async function delegate(workflowId: string, input: EtlCycleInput): Promise<Cycle
 function askedAt(): string {
   const { typedSearchAttributes, startTime } = workflowInfo();
   return toRfc3339(typedSearchAttributes.get(scheduledStartAttribute) ?? startTime);
-}
-
-/** The message nearest the cause: Temporal wraps a failure once for each hop it took. */
-function rootMessage(error: unknown): string {
-  let deepest = error;
-  while (deepest instanceof Error && deepest.cause instanceof Error) deepest = deepest.cause;
-  return deepest instanceof Error ? deepest.message : String(deepest);
 }

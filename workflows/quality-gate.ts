@@ -16,10 +16,10 @@ export interface GateVerdict {
 }
 
 /** Both looks of the gate at once; should one fail, the other's run is cancelled, not left to be paid for. */
-export async function checkQuality(spec: PipelineSpec, cycle: CycleRef): Promise<GateVerdict> {
+export async function checkQuality(spec: PipelineSpec, cycle: CycleRef, output?: CycleRef): Promise<GateVerdict> {
   return CancellationScope.cancellable(async () => {
     const scope = CancellationScope.current();
-    const looks = (['added', 'served'] as const).map((step) => lookAt(spec, cycle, step));
+    const looks = (['added', 'served'] as const).map((step) => lookAt(spec, cycle, step, output));
     try {
       const [added, served] = await Promise.all(looks);
       if (added === undefined || served === undefined) throw new TypeError('unreachable: two looks give two verdicts');
@@ -39,8 +39,8 @@ export function failedRules(rules: readonly RuleOutcome[]): readonly RuleOutcome
   return rules.filter((rule) => rule.result !== 'PASS');
 }
 
-async function lookAt(spec: PipelineSpec, cycle: CycleRef, step: QualityStep) {
-  const run = await startQualityRun({ cycle, spec, step });
+async function lookAt(spec: PipelineSpec, cycle: CycleRef, step: QualityStep, output: CycleRef | undefined) {
+  const run = await startQualityRun({ cycle, spec, step, ...(output === undefined ? {} : { output }) });
   const verdict = await awaitQualityRun({ cycle, spec, step, ...run });
   if (verdict.rowCount === undefined && failedRules(verdict.rules).length === 0) {
     throw ApplicationFailure.nonRetryable(

@@ -1,11 +1,14 @@
 import { CycleOutcome, type CycleRef } from '../domain/cycle';
 import { NO_RECORDS, totalQuarantined } from '../domain/conservation';
 import type { CycleReport } from '../domain/progress';
+import type { QualityStep } from '../domain/ruleset';
 
 /** The report while the cycle still writes it. */
 export type ReportDraft = { -readonly [K in keyof Omit<CycleReport, 'stages'>]: CycleReport[K] } & {
   /** The dataset's turn; 0 until it is taken. */
   epoch: number;
+  /** Rows that the gate counted: a rerun from the load is held against them. */
+  gate?: Readonly<Record<QualityStep, number>>;
 };
 
 export function emptyReport(cycle: CycleRef, workflowId: string): ReportDraft {
@@ -23,6 +26,8 @@ export function closingOf(report: ReportDraft) {
       records: report.records ?? NO_RECORDS,
       rules: report.rules,
       served: report.served,
+      ...(report.gate === undefined ? {} : { gate: report.gate }),
+      ...(report.decision === undefined ? {} : { decision: report.decision }),
     },
   };
 }
@@ -40,5 +45,6 @@ export function announcementOf(report: ReportDraft) {
       RecordsDuplicate: records.duplicates,
       RecordsQuarantined: totalQuarantined(records.quarantined),
     },
+    ...(report.served.length === 0 ? {} : { served: Object.fromEntries(report.served.map(({ view, rows }) => [view, rows])) }),
   };
 }

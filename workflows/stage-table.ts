@@ -6,11 +6,16 @@ import { stageAttribute } from './search-attributes';
 
 /** Keeps the stage table of one cycle: what the query answers and the Web UI shows as the workflow's current details. */
 export class StageTable {
-  private readonly rows = new Map<Stage, StageProgress>(STAGES.map((stage) => [stage, { stage, state: 'waiting' }]));
+  private readonly rows: Map<Stage, StageProgress>;
   private cycle: CycleRef | undefined;
   private outcome: CycleOutcome | undefined;
 
-  constructor(private readonly pipeline: string) {}
+  constructor(
+    private readonly pipeline: string,
+    stages: readonly Stage[] = STAGES,
+  ) {
+    this.rows = new Map(stages.map((stage) => [stage, { stage, state: 'waiting' }]));
+  }
 
   get stages(): readonly StageProgress[] {
     return [...this.rows.values()];
@@ -44,6 +49,11 @@ export class StageTable {
       this.set({ ...this.row(stage), state: 'failed', finishedAtMs: Date.now() });
       throw error;
     }
+  }
+
+  /** A stage that is not run again: its results are an earlier generation's. */
+  reuse(stage: Stage, detail: string): void {
+    this.set({ stage, state: 'skipped', detail });
   }
 
   close(outcome: CycleOutcome): void {

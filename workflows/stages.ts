@@ -46,9 +46,15 @@ export async function takeSettledTurn(
   return turn.epoch;
 }
 
-/** Runs the pipeline's job over all live files of storage. */
-export async function transformBatch(spec: PipelineSpec, cycle: CycleRef, report: ReportDraft, detail: Detail): Promise<Transformed> {
-  const prepared = await short.prepareTransform({ cycle, spec });
+/** Runs the pipeline's job over what `prepare` wrote for it. */
+export async function transformBatch(
+  spec: PipelineSpec,
+  cycle: CycleRef,
+  report: ReportDraft,
+  detail: Detail,
+  prepare: () => Promise<Transformed['prepared']>,
+): Promise<Transformed> {
+  const prepared = await prepare();
   const job = await short.submitSparkJob({ cycle, spec, input: prepared.input });
   report.jobRunId = job.jobRunId;
   upsertSearchAttributes([{ key: jobRunAttribute, value: job.jobRunId }]);
@@ -59,9 +65,9 @@ export async function transformBatch(spec: PipelineSpec, cycle: CycleRef, report
   return { prepared, output };
 }
 
-/** The gate's two looks; what failed is for the caller to judge. */
-export async function checkBatch(spec: PipelineSpec, cycle: CycleRef, detail: Detail): Promise<GateVerdict> {
-  const verdict = await checkQuality(spec, cycle);
+/** The gate's two looks; what failed is for the caller to judge. @param output - as in `StartQualityRunInput` */
+export async function checkBatch(spec: PipelineSpec, cycle: CycleRef, detail: Detail, output?: CycleRef): Promise<GateVerdict> {
+  const verdict = await checkQuality(spec, cycle, output);
   const failed = failedRules(verdict.rules);
   detail(`${verdict.rules.length - failed.length} rules passed, ${failed.length} failed${failed.map((rule) => `; ${rule.step}: ${rule.rule}`).join('')}`);
   return verdict;
@@ -132,10 +138,10 @@ export async function promoteCandidates(
     return;
   }
   await data.vacuumCandidates({ cycle, spec, versions });
-  const promotion = await wait.promote({ cycle, spec, versions, epoch, metadata: { jobRunId: report.jobRunId ?? '' } });
+  const promotion = await wait.promote({ cycle, spec, versions, epoch, metadata: { jobRunId: report.jobRunId ?? '', ...approvalOf(report) } });
   if (promotion.outcome === 'blocked') {
     report.outcome = CycleOutcome.Blocked;
-    report.reason = `the views' locks could not be had within ${spec.promotion.swapWaitMinutes} minutes: ${promotion.reason}`;
+    report.reason = promotion.held === true ? promotion.reason : `the views' locks could not be had within ${spec.promotion.swapWaitMinutes} minutes: ${promotion.reason}`;
     detail(report.reason);
     return;
   }
@@ -150,6 +156,13 @@ export async function promoteCandidates(
   const version = Math.max(...candidates.map((candidate) => candidate.version));
   upsertSearchAttributes([{ key: versionAttribute, value: version }]);
   detail(`views repointed in ${promotion.promotedMs} ms: ${candidates.map((each) => `${each.view} → ${each.table}`).join(', ')}`);
+}
+
+/** What the promotion ledger and the view's comment say of a cycle that was approved though rules had failed. */
+function approvalOf({ decision, rules }: ReportDraft): Readonly<Record<string, string>> {
+  if (decision === undefined) return {};
+  const { by: approvedBy, reason: approvalReason, at: approvedAt } = decision;
+  return { approvedBy, approvalReason, approvedAt, failedRules: failedRules(rules).map((rule) => `${rule.step}: ${rule.rule}`).join('; ') };
 }
 
 /** Promoted: a cancellation from here on is too late, and must not leave the objects unmarked. */

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BatchWriteItemCommand, type DynamoDBClient, QueryCommand, type WriteRequest } from '@aws-sdk/client-dynamodb';
+import { type AttributeValue, BatchWriteItemCommand, type DynamoDBClient, QueryCommand, type WriteRequest } from '@aws-sdk/client-dynamodb';
 import { ApplicationFailure } from '@temporalio/common';
 import { type CycleRef, generationPrefix } from '../../domain/cycle';
 import type { RawObject } from '../../domain/documents';
 import { FailureType } from '../../domain/failure-type';
 
-/** What became of an object version: nobody takes it again in either state. */
+/** What became of an object version: nobody takes it again in any of these states. */
 export type ObjectState = 'loaded' | 'set-aside';
 
 const ITEMS_PER_WRITE = 25; // BatchWriteItem's limit
@@ -49,6 +49,11 @@ export async function settledObjects(
   return settled;
 }
 
+/** The item of one object version. */
+export function objectKey(dataset: string, object: RawObject): Record<'pk' | 'sk', AttributeValue> {
+  return { pk: { S: partitionKey(dataset, object.arrivalHour) }, sk: { S: objectSortKey(object) } };
+}
+
 export interface MarkInput {
   readonly cycle: CycleRef;
   readonly objects: readonly RawObject[];
@@ -75,8 +80,7 @@ function putRequest({ cycle, state, verdict }: MarkInput, object: RawObject): Wr
   return {
     PutRequest: {
       Item: {
-        pk: { S: partitionKey(cycle.dataset, object.arrivalHour) },
-        sk: { S: objectSortKey(object) },
+        ...objectKey(cycle.dataset, object),
         state: { S: state },
         objectKey: { S: object.key },
         versionId: { S: object.versionId },

@@ -1,14 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import type { ChunkDocument } from '../../domain/documents';
-import { countRecords } from './chunk-counts';
-import type { ChunkDatabase } from './chunk-database';
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { CycleRef } from '../../domain/cycle';
+import type { ChunkDocument, RawObject } from '../../domain/documents';
+import type { PipelineSpec } from '../../domain/pipeline-spec';
+import { forEachParallel } from '../for-each-parallel';
+import { type ChunkCounts, countRecords } from './chunk-counts';
 import { putChunkDocument } from './chunk-document';
-import { dateOfDay, type LocalFile, uploadFile, writeQuarantineFile, writeStorageFiles } from './chunk-files';
+import { dateOfDay, type LocalFile, quarantineKey, storageKey, uploadFile, writeQuarantineFile, writeStorageFiles } from './chunk-files';
 import type { ChunkItem } from './chunk-item';
 import type { ChunkDependencies, ChunkInput } from './dedup-chunk';
-import { forEachParallel } from '../for-each-parallel';
 import { announceAttempt } from './leftovers';
+import type { ParsedChunk } from './parsed-chunk';
 import { type OwnSegments, putOwnSegments } from './segments';
 
 const UPLOADS_AT_ONCE = 4;
@@ -20,41 +23,24 @@ export interface Attempt {
 }
 
 /** Segments, files and document of what is kept, under a new id: nothing of it counts yet. */
-export async function writeAttempt(
-  deps: ChunkDependencies,
-  { cycle, spec, chunk, objects }: ChunkInput,
-  db: ChunkDatabase,
-  dir: string,
-  readCounts: readonly number[],
-): Promise<Attempt> {
+export async function writeAttempt(deps: ChunkDependencies, input: ChunkInput, parsed: ParsedChunk): Promise<Attempt> {
   const { s3, buckets, table } = deps;
-  const counts = await countRecords(db, objects, readCounts);
-  const attempt = randomBytes(8).toString('hex');
+  const { cycle, spec, chunk, objects } = input;
+  const { db } = parsed;
+  const counts = await countRecords(db, objects, parsed.readCounts);
+  const attempt = newAttemptId();
   const days = await db.rows('select _day, count(*) from keep group by _day order by _day');
   const dates = Object.fromEntries(days.map(([day, count]) => [dateOfDay(Number(day)), Number(count)]));
   await announceAttempt(table, { cycle, chunk, attempt, dates });
   deps.onStep('put segments');
   const own = await putOwnSegments(db, table, deps.cache, spec, attempt, Date.now());
-  deps.onStep('write files');
-  const stored = await writeStorageFiles(db, spec, cycle, attempt, dir);
-  const quarantined = await writeQuarantineFile(db, cycle, chunk, attempt, dir);
-  const uploads: readonly (readonly [bucket: string, file: LocalFile])[] = [
-    ...stored.map((file) => [buckets.storage, file] as const),
-    ...quarantined.map((file) => [buckets.quarantine, file] as const),
-  ];
-  await forEachParallel(uploads, UPLOADS_AT_ONCE, async ([bucket, file]) => {
-    await uploadFile(s3, bucket, file, table.signal);
-    await rm(file.path);
-  });
-  const document: ChunkDocument = {
-    cycle,
-    chunk,
-    attempt,
-    counts: counts.total,
-    objects: objects.map((object, index) => ({ ...object, counts: counts.byObject[index] ?? counts.total })),
-    files: stored.map(({ key, eventDate, rowCount, sizeBytes }) => ({ key, eventDate, rowCount, sizeBytes })),
-    quarantineFiles: quarantined.map(({ key }) => key),
+  const place = {
+    storage: buckets.storage,
+    quarantine: buckets.quarantine,
+    storageKey: (eventDate: string, index: number) => storageKey(spec.dataset, eventDate, attempt, index),
+    quarantineKey: quarantineKey(cycle, chunk, attempt),
   };
+  const document = await writeChunkFiles({ s3, signal: table.signal, onStep: deps.onStep }, input, parsed, { attempt, counts, place });
   const documentKey = await putChunkDocument(s3, buckets.artifacts, document, table.signal);
   return {
     item: {
@@ -63,10 +49,55 @@ export async function writeAttempt(
       state: 'committed',
       attempt,
       counts: counts.total,
-      fileCount: stored.length,
+      fileCount: document.files.length,
       documentKey,
       dates,
     },
     own,
+  };
+}
+
+/** What an attempt's files are named by: random, so that nothing is ever overwritten. */
+export function newAttemptId(): string {
+  return randomBytes(8).toString('hex');
+}
+
+/** Where an attempt's files go. */
+export interface ChunkPlace {
+  /** Bucket of the records, and that of the lines in quarantine. */
+  readonly storage: string;
+  readonly quarantine: string;
+  /** For the `index`-th of the attempt's event dates, which are in order. */
+  readonly storageKey: (eventDate: string, index: number) => string;
+  readonly quarantineKey: string;
+}
+
+/** Writes the records that are kept and the lines in quarantine. @returns the document that names them, which is not written yet */
+export async function writeChunkFiles(
+  deps: { readonly s3: S3Client; readonly signal: AbortSignal; readonly onStep: (step: string) => void },
+  input: { readonly cycle: CycleRef; readonly spec: PipelineSpec; readonly chunk: number; readonly objects: readonly RawObject[] },
+  { db, dir }: ParsedChunk,
+  { attempt, counts, place }: { readonly attempt: string; readonly counts: ChunkCounts; readonly place: ChunkPlace },
+): Promise<ChunkDocument> {
+  const { cycle, spec, chunk, objects } = input;
+  deps.onStep('write files');
+  const stored = await writeStorageFiles(db, spec, cycle, dir, place.storageKey);
+  const quarantined = await writeQuarantineFile(db, dir, place.quarantineKey);
+  const uploads: readonly (readonly [bucket: string, file: LocalFile])[] = [
+    ...stored.map((file) => [place.storage, file] as const),
+    ...quarantined.map((file) => [place.quarantine, file] as const),
+  ];
+  await forEachParallel(uploads, UPLOADS_AT_ONCE, async ([bucket, file]) => {
+    await uploadFile(deps.s3, bucket, file, deps.signal);
+    await rm(file.path);
+  });
+  return {
+    cycle,
+    chunk,
+    attempt,
+    counts: counts.total,
+    objects: objects.map((object, index) => ({ ...object, counts: counts.byObject[index] ?? counts.total })),
+    files: stored.map(({ key, eventDate, rowCount, sizeBytes }) => ({ key, eventDate, rowCount, sizeBytes })),
+    quarantineFiles: quarantined.map(({ key }) => key),
   };
 }

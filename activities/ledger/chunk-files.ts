@@ -38,14 +38,14 @@ export async function writeStorageFiles(
   db: ChunkDatabase,
   spec: PipelineSpec,
   cycle: CycleRef,
-  attempt: string,
   dir: string,
+  keyOf: (eventDate: string, index: number) => string,
 ): Promise<readonly (StorageFile & LocalFile)[]> {
   const days = await db.rows('select _day, count(*) from keep group by _day order by _day');
   const files: (StorageFile & LocalFile)[] = [];
   for (const [index, [day, count]] of days.entries()) {
     const eventDate = dateOfDay(Number(day));
-    const path = join(dir, `storage-${attempt}-${index}.parquet`);
+    const path = join(dir, `storage-${index}.parquet`);
     await db.run(`copy (
       select ${spec.record.fields.map((field) => sqlName(field.name)).join(', ')},
         ${sqlText(cycleId(cycle))} as cycle_id, ${cycle.generation}::integer as generation, raw_object, raw_version, _line as raw_line
@@ -55,7 +55,7 @@ export async function writeStorageFiles(
     ) to ${sqlText(path)} (format parquet, compression zstd)`);
     files.push({
       path,
-      key: storageKey(spec.dataset, eventDate, attempt, index),
+      key: keyOf(eventDate, index),
       eventDate,
       rowCount: Number(count),
       sizeBytes: (await stat(path)).size,
@@ -65,27 +65,15 @@ export async function writeStorageFiles(
 }
 
 /** Writes the records in quarantine as gzipped JSON lines: reason, detail, object, version, line, and the line's beginning. */
-export async function writeQuarantineFile(
-  db: ChunkDatabase,
-  cycle: CycleRef,
-  chunk: number,
-  attempt: string,
-  dir: string,
-): Promise<readonly LocalFile[]> {
+export async function writeQuarantineFile(db: ChunkDatabase, dir: string, key: string): Promise<readonly LocalFile[]> {
   const [[count] = []] = await db.rows('select count(*) from record where _reason is not null');
   if (Number(count) === 0) return [];
-  const path = join(dir, `quarantine-${attempt}.jsonl.gz`);
+  const path = join(dir, 'quarantine.jsonl.gz');
   await db.run(`copy (
     select _reason as reason, _detail as detail, raw_object as object, raw_version as version, _line as line, _raw as raw
     from record join object using (_object) where _reason is not null order by _position
   ) to ${sqlText(path)} (format json, compression gzip)`);
-  return [
-    {
-      path,
-      key: quarantineKey(cycle, chunk, attempt),
-      sizeBytes: (await stat(path)).size,
-    },
-  ];
+  return [{ path, key, sizeBytes: (await stat(path)).size }];
 }
 
 /** Puts a local file; the key carries the attempt's random id, so that nothing is ever overwritten. */

@@ -3,7 +3,7 @@ import { type CycleRef, cycleId } from '../../domain/cycle';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { ttlSeconds } from './expiry';
 import { LOG_PREFIX, logKey } from './keys';
-import type { Item, LedgerTable } from './ledger-table';
+import type { Item, LedgerReader } from './ledger-table';
 
 /** One entry of an event date's commit log: a chunk attempt's records were stored, or are stored no longer. */
 export interface LogEntry {
@@ -26,7 +26,7 @@ export interface DateLog {
 
 /** Reads a date's log, consistently; with `known` only what came since. */
 export async function readDateLog(
-  table: LedgerTable,
+  table: LedgerReader,
   dataset: string,
   eventDate: string,
   known?: DateLog,

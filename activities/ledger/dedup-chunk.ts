@@ -1,5 +1,3 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
@@ -8,9 +6,6 @@ import type { RawObject } from '../../domain/documents';
 import { FailureType } from '../../domain/failure-type';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { type Attempt, writeAttempt } from './chunk-attempt';
-import { ChunkDatabase } from './chunk-database';
-import { dateOfDay } from './chunk-files';
-import { collectLines, loadRecords } from './chunk-input';
 import { type ChunkItem, decodeChunkItem, encodeChunkItem } from './chunk-item';
 import { commitUnderFence, generationVoided, notVoided } from './commit';
 import { appendEntry, type DateLog, readDateLog, unchangedLog } from './date-log';
@@ -18,7 +13,7 @@ import { chunkKey } from './keys';
 import type { LedgerTable } from './ledger-table';
 import { deleteAttemptFiles, removeLeftovers } from './leftovers';
 import type { RawLimits } from './line-splitter';
-import { withScratch } from './scratch';
+import { datesOf, type ParsedChunk, withParsedChunk } from './parsed-chunk';
 import { keepUnseen, seenFiles } from './seen';
 import type { SegmentCache } from './segment-cache';
 
@@ -56,57 +51,16 @@ const MAX_ROUNDS = 20; // each is lost to somebody who committed: more means tha
  */
 export async function dedupChunk(deps: ChunkDependencies, input: ChunkInput): Promise<ChunkItem> {
   const { table } = deps;
-  const item = (await readChunk(table, input)) ?? (await dedupUncommitted(deps, input));
+  const item = (await readChunk(table, input)) ?? (await withParsedChunk({ ...deps, signal: table.signal }, input, (parsed) => storeUnseen(deps, input, parsed)));
   await removeLeftovers(deps, input.cycle, item);
   return item;
 }
 
-async function dedupUncommitted(deps: ChunkDependencies, input: ChunkInput): Promise<ChunkItem> {
-  const { table, limits } = deps;
-  return withScratch(deps.workDir, Date.now(), async (dir) => {
-    const lineFile = join(dir, 'lines');
-    const onProgress = (objects: number) => deps.onStep(`read ${objects} of ${input.objects.length} objects`);
-    const collect = {
-      s3: deps.s3,
-      rawBucket: deps.buckets.raw,
-      dir,
-      limits,
-      memoryMb: deps.duckdbMemoryMb,
-      signal: table.signal,
-      onProgress,
-    };
-    const readCounts = await collectLines(collect, input.spec, input.objects, lineFile);
-    const db = await ChunkDatabase.open({
-      spillDir: join(dir, 'spill'),
-      memoryMb: deps.duckdbMemoryMb,
-      signal: table.signal,
-    });
-    try {
-      deps.onStep('parse');
-      await loadRecords(db, input.spec, input.objects, lineFile, limits);
-      await rm(lineFile);
-      return await storeUnseen(deps, input, db, dir, readCounts);
-    } finally {
-      db.close();
-    }
-  });
-}
-
 /** Rounds of reading the ledger, writing under a new attempt id, and trying to commit, until nobody else was first. */
-async function storeUnseen(
-  deps: ChunkDependencies,
-  input: ChunkInput,
-  db: ChunkDatabase,
-  dir: string,
-  readCounts: readonly number[],
-): Promise<ChunkItem> {
+async function storeUnseen(deps: ChunkDependencies, input: ChunkInput, parsed: ParsedChunk): Promise<ChunkItem> {
   const { spec, cycle } = input;
-  const days = await db.rows('select distinct _day from record where _reason is null order by _day');
-  let logs: readonly DateLog[] = days.map(([day]) => ({
-    eventDate: dateOfDay(Number(day)),
-    nextSequence: 1,
-    entries: [],
-  }));
+  const { db, dir } = parsed;
+  let logs: readonly DateLog[] = (await datesOf(db)).map((eventDate) => ({ eventDate, nextSequence: 1, entries: [] }));
   for (let round = 1; round <= MAX_ROUNDS; round++) {
     deps.onStep('read the ledger');
     const read: DateLog[] = [];
@@ -116,7 +70,7 @@ async function storeUnseen(
     const files = await seenFiles(rebuild, deps.table, db, spec, logs, Date.now());
     deps.onStep('compare');
     await keepUnseen(db, files);
-    const attempt = await writeAttempt(deps, input, db, dir, readCounts);
+    const attempt = await writeAttempt(deps, input, parsed);
     deps.onStep('commit');
     const outcome = await commitUnderFence(
       deps.table,

@@ -26,6 +26,9 @@ export interface LedgerCapacity {
   readonly requests: number;
 }
 
+/** What can be done with the ledger without changing it. */
+export type LedgerReader = Pick<LedgerTable, 'get' | 'getMany' | 'query' | 'signal'>;
+
 /** DynamoDB's word for "slower"; TransactionConflict comes as a cancellation reason and is the committer's. */
 const THROTTLES = new Set([
   'ProvisionedThroughputExceededException',

@@ -1,6 +1,7 @@
-import { DeleteObjectsCommand, type S3Client } from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
 import { log } from '@temporalio/activity';
 import type { CycleRef } from '../../domain/cycle';
+import { deleteKeys } from '../delete-objects';
 import { quarantineKey, storageKey } from './chunk-files';
 import { attemptKey, attemptSortPrefix, attemptsPartition } from './keys';
 import type { LedgerTable } from './ledger-table';
@@ -18,8 +19,6 @@ export interface LeftoverDependencies {
   readonly buckets: { readonly storage: string; readonly quarantine: string };
   readonly table: LedgerTable;
 }
-
-const KEYS_PER_DELETE = 1_000; // DeleteObjects' limit
 
 /** Says that an attempt will write files, before it does: a crash then leaves nothing that nobody knows of. */
 export async function announceAttempt(
@@ -78,12 +77,5 @@ export async function deleteAttemptFiles(
     ],
     [buckets.quarantine, keepQuarantine ? [] : [quarantineKey(cycle, chunk, attempt)]],
   ] as const;
-  for (const [Bucket, keys] of doomed) {
-    for (let from = 0; from < keys.length; from += KEYS_PER_DELETE) {
-      const Objects = keys.slice(from, from + KEYS_PER_DELETE).map((Key) => ({ Key }));
-      await s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }), {
-        abortSignal: table.signal,
-      });
-    }
-  }
+  for (const [bucket, keys] of doomed) await deleteKeys(s3, bucket, keys, table.signal);
 }

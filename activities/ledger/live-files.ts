@@ -7,7 +7,7 @@ import { readChunkDocument } from './chunk-document';
 import { type ChunkItem, decodeChunkItem, isChunkItem } from './chunk-item';
 import { forEachParallel } from '../for-each-parallel';
 import { chunksPartition } from './keys';
-import { LedgerTable } from './ledger-table';
+import { type LedgerReader, LedgerTable } from './ledger-table';
 
 export interface LiveFilesDependencies {
   readonly s3: S3Client;
@@ -34,24 +34,39 @@ const DOCUMENTS_AT_ONCE = 16;
 export async function liveStorageFiles(
   deps: LiveFilesDependencies,
   input: LiveFilesInput,
-): Promise<readonly (StorageFile & { readonly cycle: CycleRef })[]> {
+): Promise<readonly LiveFile[]> {
   const table = new LedgerTable(deps.dynamodb, deps.ledgerTable, input.signal ?? new AbortController().signal);
   const to = input.upTo === undefined ? '~' : `${compactInstant(input.upTo)}~`;
   const { fromEventDate = '' } = input;
+  const chunks = (await committedChunks(table, input.dataset, to)).filter((chunk) => Object.keys(chunk.dates).some((date) => date >= fromEventDate));
+  return (await filesOf(deps, chunks, input.signal)).filter((file) => file.eventDate >= fromEventDate);
+}
+
+/** A storage file with the cycle generation that stored it. */
+export interface LiveFile extends StorageFile {
+  readonly cycle: CycleRef;
+}
+
+/** The dataset's committed chunks that are not voided, ordered by interval end, generation and chunk. @param to - of their sort keys */
+export async function committedChunks(table: LedgerReader, dataset: string, to = '~'): Promise<readonly ChunkItem[]> {
   const chunks: ChunkItem[] = [];
-  for await (const item of table.query(chunksPartition(input.dataset), '0', to)) {
+  for await (const item of table.query(chunksPartition(dataset), '0', to)) {
     if (!isChunkItem(item)) continue;
-    const chunk = decodeChunkItem(input.dataset, item);
-    if (chunk.state === 'committed' && Object.keys(chunk.dates).some((date) => date >= fromEventDate))
-      chunks.push(chunk);
+    const chunk = decodeChunkItem(dataset, item);
+    if (chunk.state === 'committed') chunks.push(chunk);
   }
+  return chunks;
+}
+
+/** The storage files of chunks, in the order of the chunks. */
+export async function filesOf(
+  deps: { readonly s3: S3Client; readonly buckets: { readonly artifacts: string } },
+  chunks: readonly ChunkItem[],
+  signal?: AbortSignal,
+): Promise<readonly LiveFile[]> {
   const files = new Map<ChunkItem, readonly StorageFile[]>();
   await forEachParallel(chunks, DOCUMENTS_AT_ONCE, async (chunk) => {
-    files.set(chunk, (await readChunkDocument(deps.s3, deps.buckets.artifacts, chunk.documentKey, input.signal)).files);
+    files.set(chunk, (await readChunkDocument(deps.s3, deps.buckets.artifacts, chunk.documentKey, signal)).files);
   });
-  return chunks.flatMap((chunk) =>
-    (files.get(chunk) ?? [])
-      .filter((file) => file.eventDate >= fromEventDate)
-      .map((file) => ({ ...file, cycle: chunk.cycle })),
-  );
+  return chunks.flatMap((chunk) => (files.get(chunk) ?? []).map((file) => ({ ...file, cycle: chunk.cycle })));
 }

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { longestIntervalHours } from '../../domain/calendar';
 import { compactInstant, toRfc3339 } from '../../domain/data-interval';
+import type { StorageFile } from '../../domain/documents';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { DAY_MS, HOUR_MS } from '../batches/arrival-hours';
 import { downloadObject } from '../s3-download';
 import type { ChunkDatabase } from './chunk-database';
-import { readChunkDocument } from './chunk-document';
 import { type ChunkItem, decodeChunkItem, isChunkItem } from './chunk-item';
 import { chunksPartition } from './keys';
-import type { LedgerTable } from './ledger-table';
+import type { LedgerReader } from './ledger-table';
 import { keyFingerprintSql } from './record-sql';
 import type { SegmentCache } from './segment-cache';
 import { sqlText } from './sql-text';
@@ -20,7 +20,7 @@ import { sqlText } from './sql-text';
  * segments its cache, which DynamoDB has deleted when a backfill comes weeks later.
  */
 export async function committedChunksOf(
-  table: LedgerTable,
+  table: LedgerReader,
   spec: PipelineSpec,
   eventDates: readonly string[],
 ): Promise<readonly ChunkItem[]> {
@@ -39,27 +39,32 @@ export async function committedChunksOf(
 
 export interface RebuildDependencies {
   readonly s3: S3Client;
-  readonly buckets: { readonly storage: string; readonly artifacts: string };
   readonly cache: SegmentCache;
   readonly dir: string;
   readonly signal: AbortSignal;
 }
 
-/** Fingerprints of what a chunk stored for a date, from its storage files, as a Parquet file in the cache. */
+/** What one attempt at a chunk stored, wherever it did. */
+export interface StoredAttempt {
+  readonly attempt: string;
+  readonly bucket: string;
+  readonly files: () => Promise<readonly StorageFile[]>;
+}
+
+/** Fingerprints of what an attempt stored for a date, from its files, as a Parquet file in the cache. */
 export async function rebuildSegment(
   deps: RebuildDependencies,
   db: ChunkDatabase,
   spec: PipelineSpec,
-  chunk: ChunkItem,
+  stored: StoredAttempt,
   eventDate: string,
 ): Promise<string> {
-  const cached = deps.cache.pathOf(spec.dataset, eventDate, `${chunk.attempt}-rebuilt`);
+  const cached = deps.cache.pathOf(spec.dataset, eventDate, `${stored.attempt}-rebuilt`);
   if (await deps.cache.touch(cached)) return cached;
-  const document = await readChunkDocument(deps.s3, deps.buckets.artifacts, chunk.documentKey, deps.signal);
   const locals: string[] = [];
-  for (const file of document.files.filter((each) => each.eventDate === eventDate)) {
+  for (const file of (await stored.files()).filter((each) => each.eventDate === eventDate)) {
     const path = join(deps.dir, `rebuild-${locals.length}.parquet`);
-    await downloadObject(deps.s3, { bucket: deps.buckets.storage, key: file.key, sizeBytes: file.sizeBytes }, path, {
+    await downloadObject(deps.s3, { bucket: stored.bucket, key: file.key, sizeBytes: file.sizeBytes }, path, {
       signal: deps.signal,
     });
     locals.push(path);

@@ -1,18 +1,25 @@
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import type { ChunkDatabase } from './chunk-database';
+import { readChunkDocument } from './chunk-document';
 import type { ChunkItem } from './chunk-item';
 import { type DateLog, liveEntries, voidedAttempts } from './date-log';
 import { expiresAtSeconds } from './expiry';
 import { FINGERPRINT_FROM_BYTES_SQL } from './fingerprint-sql';
-import type { LedgerTable } from './ledger-table';
-import { committedChunksOf, type RebuildDependencies, rebuildSegment } from './rebuild';
+import type { LedgerReader } from './ledger-table';
+import { committedChunksOf, type RebuildDependencies, rebuildSegment, type StoredAttempt } from './rebuild';
 import { fetchSegments } from './segments';
 import { sqlTextList } from './sql-text';
 
+export interface SeenDependencies extends RebuildDependencies {
+  readonly buckets: { readonly storage: string; readonly artifacts: string };
+  /** Chunks that nobody is to count whatever the ledger says; absent: all count. */
+  readonly counts?: (attempt: string) => boolean;
+}
+
 /** Parquet files with the fingerprints that count as seen, of all the dates in `logs`. */
 export async function seenFiles(
-  deps: RebuildDependencies,
-  table: LedgerTable,
+  deps: SeenDependencies,
+  table: LedgerReader,
   db: ChunkDatabase,
   spec: PipelineSpec,
   logs: readonly DateLog[],
@@ -32,8 +39,8 @@ export async function seenFiles(
       chunks = await committedChunksOf(table, spec, [log.eventDate]);
     const complete = new Set(live.filter((entry) => !fetched.incomplete.includes(entry)).map((entry) => entry.attempt));
     for (const chunk of chunks) {
-      if (complete.has(chunk.attempt) || !storedFor(chunk, log)) continue;
-      files.push(await rebuildSegment(deps, db, spec, chunk, log.eventDate));
+      if (complete.has(chunk.attempt) || !storedFor(chunk, log) || deps.counts?.(chunk.attempt) === false) continue;
+      files.push(await rebuildSegment(deps, db, spec, storedAttempt(deps, chunk), log.eventDate));
     }
   }
   return files;
@@ -52,6 +59,10 @@ export async function keepUnseen(db: ChunkDatabase, files: readonly string[]): P
   await db.run(`create or replace table keep as
     select _fingerprint, any_value(_day) as _day, min(_position) as _position
     from record ${unseen} where _reason is null group by _fingerprint`);
+}
+
+function storedAttempt({ s3, buckets, signal }: SeenDependencies, { attempt, documentKey }: ChunkItem): StoredAttempt {
+  return { attempt, bucket: buckets.storage, files: async () => (await readChunkDocument(s3, buckets.artifacts, documentKey, signal)).files };
 }
 
 function storedFor(chunk: ChunkItem, log: DateLog): boolean {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
+const MAX_BYTES = 8 * 1024 ** 3; // some 500 million fingerprints
 /** Files that somebody touched this recently may be under a query at this moment. */
 const IN_USE_MS = 60 * 60_000;
 
@@ -12,7 +13,7 @@ const IN_USE_MS = 60 * 60_000;
 export class SegmentCache {
   constructor(
     private readonly dir: string,
-    private readonly maxBytes: number,
+    private readonly maxBytes = MAX_BYTES,
   ) {}
 
   /** The file of a segment, whether it is there or not. `name` is the attempt and the number within it. */

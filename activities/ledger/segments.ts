@@ -6,7 +6,7 @@ import { segmentTtlSeconds } from './expiry';
 import { FINGERPRINT_BYTES } from './fingerprint-sql';
 import { forEachParallel } from '../for-each-parallel';
 import { segmentKey } from './keys';
-import type { LedgerTable } from './ledger-table';
+import type { LedgerReader, LedgerTable } from './ledger-table';
 import type { SegmentCache } from './segment-cache';
 import { segmentAsParquet } from './segment-file';
 
@@ -71,7 +71,7 @@ export interface FetchedSegments {
 
 /** Makes sure that the segments of a date's entries are in the cache; reads from the table only those that are not. */
 export async function fetchSegments(
-  table: LedgerTable,
+  table: LedgerReader,
   cache: SegmentCache,
   dataset: string,
   eventDate: string,

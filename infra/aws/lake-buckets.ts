@@ -37,9 +37,15 @@ export class LakeBuckets extends Construct {
     // Served rows are in PostgreSQL by then, and any generation can be made again from storage.
     this.refined = this.bucket('Refined', { lifecycleRules: [{ id: 'expire', expiration: Duration.days(30) }] });
     this.quarantine = this.bucket('Quarantine', { lifecycleRules: [{ id: 'expire', expiration: Duration.days(180) }] });
-    // Only the logs: chunk documents are what storage consists of, and never expire.
+    // Only these two: chunk documents are what storage consists of, and never expire.
     this.artifacts = this.bucket('Artifacts', {
-      lifecycleRules: [{ id: 'expire-logs', prefix: 'logs/', expiration: Duration.days(30) }],
+      lifecycleRules: [
+        { id: 'expire-logs', prefix: 'logs/', expiration: Duration.days(30) },
+        // What today's code is held against, long after the last execution of that kind has ended.
+        { id: 'expire-histories', prefix: 'archive/histories/', expiration: Duration.days(180) },
+        // Their comparisons, and the records of one that nobody came to drop.
+        { id: 'expire-dry-runs', prefix: 'dry-runs/', expiration: Duration.days(30) },
+      ],
     });
   }
 

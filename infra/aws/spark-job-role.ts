@@ -20,7 +20,7 @@ export class SparkJobRole extends Construct {
     grantReading(this.role, buckets.storage.arnForObjects('*'));
     grantReading(
       this.role,
-      ...['cycles/*', 'jobs/*', 'reference/*'].map((keys) => buckets.artifacts.arnForObjects(keys)),
+      ...['cycles/*', 'dry-runs/*', 'jobs/*', 'reference/*'].map((keys) => buckets.artifacts.arnForObjects(keys)),
     );
     grantWriting(
       this.role,

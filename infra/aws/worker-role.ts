@@ -36,7 +36,10 @@ export class WorkerRole extends Construct {
       storage.arnForObjects('*'),
       quarantine.arnForObjects('*'),
       artifacts.arnForObjects('cycles/*'),
+      artifacts.arnForObjects('dry-runs/*'),
     );
+    // It adds histories, and neither reads nor removes what today's code is held against.
+    this.allow(['s3:PutObject'], [artifacts.arnForObjects('archive/histories/*')]);
     // A transaction is allowed by the actions that it consists of.
     this.allow(
       [

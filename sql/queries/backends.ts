@@ -37,14 +37,15 @@ export async function maySeeOtherBackends(db: Kysely<Database>): Promise<boolean
  * Other clients' transactions of this database that hold a snapshot at this moment, Meridian's own maintenance left out: the
  * index of another dataset's candidate may take longer than any promotion should wait, and reads no view.
  * Call it outside a transaction: inside one the statistics are frozen.
+ * @param olderThan - RFC 3339; only those that began before
  */
-export async function findSnapshotHolders(db: Kysely<Database>): Promise<readonly OpenTransaction[]> {
+export async function findSnapshotHolders(db: Kysely<Database>, olderThan: string = 'infinity'): Promise<readonly OpenTransaction[]> {
   const { rows } = await sql<OpenTransaction>`
     select pid, backend_start::text as "backendStart", xact_start::text as "transactionStart",
            format('pid %s (role %s, application "%s", in transaction since %s)', pid, usename, application_name, xact_start) as who
       from pg_stat_activity
      where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
-       and backend_xmin is not null and xact_start is not null
+       and backend_xmin is not null and xact_start is not null and xact_start < ${olderThan}::timestamptz
        and not exists (
          select from pg_locks l
           where l.pid = pg_stat_activity.pid and l.locktype = 'advisory' and l.granted and l.objsubid = 2

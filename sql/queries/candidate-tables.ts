@@ -22,6 +22,11 @@ export async function dropTable(db: Kysely<Database>, table: string): Promise<vo
   await sql`drop table if exists ${sql.id(SERVING_SCHEMA, table)} restrict`.execute(db);
 }
 
+/** Drops a view, never with CASCADE. Idempotent. */
+export async function dropView(db: Kysely<Database>, view: string): Promise<void> {
+  await sql`drop view if exists ${sql.id(SERVING_SCHEMA, view)} restrict`.execute(db);
+}
+
 /** Idempotent by name: `<table>_i<n>`. */
 export async function createIndex(db: Kysely<Database>, table: string, index: IndexSpec, n: number): Promise<void> {
   const columns = sql.join(index.columns.map((column) => sql.id(column)));

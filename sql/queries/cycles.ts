@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely';
-import type { CycleOutcome, CycleRef } from '../../domain/cycle';
+import type { CycleOutcome, CyclePriority, CycleRef } from '../../domain/cycle';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
+import type { RerunPlan } from '../../domain/rerun';
 import type { Database } from '../schema';
 import { generationKey, toCycleRef } from './generation';
 
@@ -10,13 +11,15 @@ export interface NewGeneration {
   readonly intervalEnd: string;
   readonly workflowId: string;
   readonly runId: string;
+  /** Absent: as a nightly. */
+  readonly priority?: CyclePriority;
 }
 
 /** The generation after the last; undefined when this run has one already, or another run took the number meanwhile. */
 export async function insertGeneration(db: Kysely<Database>, input: NewGeneration): Promise<CycleRef | undefined> {
   const row = await db
     .insertInto('meridian.cycle')
-    .columns(['pipeline', 'interval_end', 'generation', 'dataset', 'interval_start', 'workflow_id', 'run_id', 'spec'])
+    .columns(['pipeline', 'interval_end', 'generation', 'dataset', 'interval_start', 'workflow_id', 'run_id', 'spec', 'low_priority'])
     .expression((eb) =>
       eb
         .selectFrom('meridian.cycle')
@@ -31,6 +34,7 @@ export async function insertGeneration(db: Kysely<Database>, input: NewGeneratio
           cast<string>(val(input.workflowId), 'text').as('workflow_id'),
           cast<string>(val(input.runId), 'text').as('run_id'),
           cast<string>(val(JSON.stringify(input.spec)), 'jsonb').as('spec'),
+          cast<boolean>(val(input.priority === 'low'), 'boolean').as('low_priority'),
         ]),
     )
     .onConflict((conflict) => conflict.doNothing())
@@ -74,19 +78,49 @@ export interface Waiting {
   readonly cycle: CycleRef;
   readonly workflowId: string;
   readonly runId: string;
+  readonly lowPriority: boolean;
 }
 
 /** Of the dataset: opened, and neither closed nor ever given the turn. They wait for it, or their execution ended while they did. */
 export async function findWaiting(db: Kysely<Database>, dataset: string): Promise<readonly Waiting[]> {
   const rows = await db
     .selectFrom('meridian.cycle')
-    .select(['pipeline', 'dataset', 'interval_start', 'interval_end', 'generation', 'workflow_id', 'run_id'])
+    .select(['pipeline', 'dataset', 'interval_start', 'interval_end', 'generation', 'workflow_id', 'run_id', 'low_priority'])
     .where('dataset', '=', dataset)
     .where('epoch', 'is', null)
     .where('closed_at', 'is', null)
     .orderBy('opened_at')
     .execute();
-  return rows.map((row) => ({ cycle: toCycleRef(row), workflowId: row.workflow_id, runId: row.run_id }));
+  return rows.map((row) => ({ cycle: toCycleRef(row), workflowId: row.workflow_id, runId: row.run_id, lowPriority: row.low_priority }));
+}
+
+/** Whether the generation lets those of normal priority have the turn first. */
+export async function isLowPriority(db: Kysely<Database>, cycle: CycleRef): Promise<boolean> {
+  const row = await db.selectFrom('meridian.cycle').select('low_priority').where(generationIs(cycle)).executeTakeFirst();
+  return row?.low_priority ?? false;
+}
+
+/** Of the dataset: opened, neither closed nor promoted yet. What it has stored may still be voided. */
+export async function findInFlight(db: Kysely<Database>, dataset: string): Promise<readonly CycleRef[]> {
+  const rows = await db
+    .selectFrom('meridian.cycle as c')
+    .select(['c.pipeline', 'c.dataset', 'c.interval_start', 'c.interval_end', 'c.generation'])
+    .where('c.dataset', '=', dataset)
+    .where('c.closed_at', 'is', null)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('meridian.promotion as p')
+            .select('p.sequence')
+            .where('p.kind', '=', 'cycle')
+            .whereRef('p.pipeline', '=', 'c.pipeline')
+            .whereRef('p.interval_end', '=', 'c.interval_end')
+            .whereRef('p.generation', '=', 'c.generation'),
+        ),
+      ),
+    )
+    .execute();
+  return rows.map(toCycleRef);
 }
 
 /** Gives a generation up: what still runs of it may create, load and promote nothing from here on. Idempotent. */
@@ -115,6 +149,15 @@ export async function mergeCounts(db: Kysely<Database>, cycle: CycleRef, counts:
   await db
     .updateTable('meridian.cycle')
     .set({ counts: sql<string>`counts || ${JSON.stringify(counts)}::jsonb` })
+    .where(generationIs(cycle))
+    .execute();
+}
+
+/** Notes what a generation is run again from. Idempotent: a generation has one plan. */
+export async function recordRerun(db: Kysely<Database>, cycle: CycleRef, plan: RerunPlan): Promise<void> {
+  await db
+    .updateTable('meridian.cycle')
+    .set({ rerun: JSON.stringify(plan) })
     .where(generationIs(cycle))
     .execute();
 }
@@ -149,6 +192,7 @@ export interface CycleRecord {
   readonly outcome: CycleOutcome | null;
   readonly detail: string | null;
   readonly counts: Readonly<Record<string, unknown>>;
+  readonly rerun: RerunPlan | null;
   readonly openedAt: string;
   readonly closedAt: string | null;
 }
@@ -164,7 +208,7 @@ export async function listCycles(
   const rows = await db
     .selectFrom('meridian.cycle')
     .select(['pipeline', 'dataset', 'interval_start', 'interval_end', 'generation', 'workflow_id', 'run_id', 'epoch'])
-    .select(['outcome', 'detail', 'counts', 'opened_at', 'closed_at'])
+    .select(['outcome', 'detail', 'counts', 'rerun', 'opened_at', 'closed_at'])
     .$if(filter.pipeline !== undefined, (query) => query.where('pipeline', '=', filter.pipeline ?? ''))
     .$if(filter.intervalEnd !== undefined, (query) => query.where('interval_end', '=', new Date(filter.intervalEnd ?? 0)))
     .orderBy('interval_end', 'desc')
@@ -180,6 +224,7 @@ export async function listCycles(
     outcome: row.outcome,
     detail: row.detail,
     counts: row.counts,
+    rerun: row.rerun,
     openedAt: row.opened_at.toISOString(),
     closedAt: row.closed_at?.toISOString() ?? null,
   }));

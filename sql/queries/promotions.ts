@@ -53,6 +53,84 @@ export function swapStatement({ cycle, targets, epoch, promotedBy, metadata }: S
   };
 }
 
+export interface RollbackStatement {
+  readonly pipeline: string;
+  readonly requestId: string;
+  /** The promotion that is served, as the plan saw it. */
+  readonly latest: number;
+  /** The promotion whose versions come back. */
+  readonly restored: number;
+  readonly targets: SwapInput['targets'];
+  readonly by: string;
+  readonly reason: string;
+  /** Whether the pipeline's next promotions wait until somebody says to go on. */
+  readonly hold: boolean;
+}
+
+/** The one call of `meridian.rollback`, as text and values for a connection of its own. */
+export function rollbackStatement({ pipeline, requestId, latest, restored, targets, by, reason, hold }: RollbackStatement) {
+  return {
+    text: `select sequence, promoted_at as "promotedAt", swap_ms as "swapMs", already
+             from meridian.rollback($1, $2, $3::bigint, $4::bigint, $5::jsonb, $6, $7, $8::boolean)`,
+    values: [pipeline, requestId, latest, restored, JSON.stringify(targets), by, reason, hold],
+  };
+}
+
+/** One row of the promotion ledger. */
+export interface LedgerEntry {
+  readonly sequence: number;
+  readonly kind: 'cycle' | 'rollback';
+  readonly relations: Readonly<Record<string, number>>;
+  readonly promotedBy: string;
+  readonly promotedAt: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** A pipeline's promotions and rollbacks, newest first. */
+export async function listPromotions(db: Kysely<Database>, pipeline: string): Promise<readonly LedgerEntry[]> {
+  const rows = await db
+    .selectFrom('meridian.promotion')
+    .select(['sequence', 'kind', 'relations', 'promoted_by', 'promoted_at', 'metadata'])
+    .where('pipeline', '=', pipeline)
+    .orderBy('sequence', 'desc')
+    .execute();
+  return rows.map((row) => ({
+    sequence: row.sequence,
+    kind: row.kind,
+    relations: row.relations,
+    promotedBy: row.promoted_by,
+    promotedAt: row.promoted_at.toISOString(),
+    metadata: row.metadata,
+  }));
+}
+
+/** What keeps a pipeline's cycles from promoting over a rollback. */
+export interface PromotionHold {
+  readonly pipeline: string;
+  readonly sequence: number;
+  readonly placedBy: string;
+  readonly reason: string;
+  readonly placedAt: string;
+}
+
+export async function findHold(db: Kysely<Database>, pipeline: string): Promise<PromotionHold | undefined> {
+  const row = await db.selectFrom('meridian.promotion_hold').selectAll().where('pipeline', '=', pipeline).where('released_at', 'is', null).executeTakeFirst();
+  if (row === undefined) return undefined;
+  return { pipeline, sequence: row.sequence, placedBy: row.placed_by, reason: row.reason, placedAt: row.placed_at.toISOString() };
+}
+
+/** Lets the pipeline's cycles promote again. @returns whether they were held until now */
+export async function releaseHold(db: Kysely<Database>, pipeline: string, by: string): Promise<boolean> {
+  const row = await db
+    .updateTable('meridian.promotion_hold')
+    .set({ released_at: sql<Date>`clock_timestamp()`, released_by: by })
+    .where('pipeline', '=', pipeline)
+    .where('released_at', 'is', null)
+    .returning('sequence')
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /**
  * Versions of a pipeline's relation whose tables are due to go: promoted ones beyond the `keep` latest before the served
  * one, drops that were put off, and candidates of closed cycles that a later promotion has overtaken.

@@ -39,6 +39,17 @@ export async function findVersion(db: Kysely<Database>, { relation, version }: V
   return row === undefined ? undefined : toVersionRow(row);
 }
 
+/** The version that a relation's view serves, if it serves any. */
+export async function findServedVersion(db: Kysely<Database>, relation: string): Promise<VersionRow | undefined> {
+  const row = await db
+    .selectFrom('meridian.version')
+    .select(['relation', 'version', 'table_name', 'state', 'columns', 'rows'])
+    .where('relation', '=', relation)
+    .where('state', '=', 'promoted')
+    .executeTakeFirst();
+  return row === undefined ? undefined : toVersionRow(row);
+}
+
 /** Reads a version's state and keeps it to the end of the transaction: several loaders at once may, a dropper waits for them. */
 export async function shareVersion(db: Kysely<Database>, key: VersionKey): Promise<VersionState | undefined> {
   const row = await db
@@ -139,6 +150,9 @@ export async function findVersionsOf(db: Kysely<Database>, cycle: CycleRef): Pro
 
 export interface ListedVersion extends VersionRow {
   readonly cycle: CycleRef;
+  /** What the cycle counted and what its rules said, as its record has it. */
+  readonly counts: Readonly<Record<string, unknown>>;
+  readonly loadedAt: string | null;
   /** True for the one that the view serves. */
   readonly current: boolean;
   readonly createdAt: string;
@@ -156,14 +170,16 @@ export async function listVersions(db: Kysely<Database>, relation: string): Prom
         .onRef('c.interval_end', '=', 'v.interval_end')
         .onRef('c.generation', '=', 'v.generation'),
     )
-    .select(['v.relation', 'v.version', 'v.table_name', 'v.state', 'v.columns', 'v.rows', 'v.created_at', 'v.promoted_at', 'v.dropped_at'])
-    .select(['c.pipeline', 'c.dataset', 'c.interval_start', 'c.interval_end', 'c.generation'])
+    .select(['v.relation', 'v.version', 'v.table_name', 'v.state', 'v.columns', 'v.rows', 'v.created_at', 'v.loaded_at', 'v.promoted_at', 'v.dropped_at'])
+    .select(['c.counts', 'c.pipeline', 'c.dataset', 'c.interval_start', 'c.interval_end', 'c.generation'])
     .where('v.relation', '=', relation)
     .orderBy('v.version', 'desc')
     .execute();
   return rows.map((row) => ({
     ...toVersionRow(row),
     cycle: toCycleRef(row),
+    counts: row.counts,
+    loadedAt: row.loaded_at?.toISOString() ?? null,
     current: row.state === 'promoted',
     createdAt: row.created_at.toISOString(),
     promotedAt: row.promoted_at?.toISOString() ?? null,

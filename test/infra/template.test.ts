@@ -93,7 +93,7 @@ describe('The CloudFormation template: data at rest', () => {
       );
     });
 
-    expect(expiring.sort()).toEqual(['LakeArtifacts/logs/ 30', 'LakeQuarantine/ 180', 'LakeRefined/ 30']);
+    expect(expiring.sort()).toEqual(['LakeArtifacts/archive/histories/ 180', 'LakeArtifacts/dry-runs/ 30', 'LakeArtifacts/logs/ 30', 'LakeQuarantine/ 180', 'LakeRefined/ 30']);
   });
 
   test('no bucket, table or repository is deleted with the stack, nor named for one account', () => {
@@ -189,8 +189,12 @@ describe('The CloudFormation template: who may do what (S2.21)', () => {
         .flatMap(({ statement }) => JSON.stringify(statement.Resource).match(/Lake[A-Z][a-z]+/g) ?? []);
 
     expect(mayWrite('SparkJobRole').sort()).toEqual(['LakeArtifacts', 'LakeQuarantine', 'LakeRefined']);
-    expect(mayWrite('WorkerRole').sort()).toEqual(['LakeArtifacts', 'LakeQuarantine', 'LakeStorage']);
+    // Of the artifacts three prefixes: documents of cycles, all that a dry run makes, and histories.
+    expect(mayWrite('WorkerRole').sort()).toEqual(['LakeArtifacts', 'LakeArtifacts', 'LakeArtifacts', 'LakeQuarantine', 'LakeStorage']);
+    expect(JSON.stringify(statements.filter(({ policy, statement }) => policy.startsWith('WorkerRole') && list(statement.Action).includes('s3:PutObject')))).toContain('/dry-runs/*');
     expect(mayWrite('QualityRole')).toEqual(['LakeArtifacts']);
+    const ofArchive = statements.filter(({ statement }) => JSON.stringify(statement.Resource).includes('/archive/'));
+    expect(ofArchive.map(({ policy, statement }) => [policy.startsWith('WorkerRole'), statement.Action])).toEqual([[true, 's3:PutObject']]);
   });
 
   test('nobody may delete an old version of an object, a table or the catalog', () => {

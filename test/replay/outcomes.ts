@@ -10,8 +10,15 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
 import type { Activities } from '../../activities';
+import { backfillWorkflowId } from '../../domain/backfill';
+import { intervalEndingAt } from '../../domain/calendar';
 import { cycleWorkflowId } from '../../domain/cycle';
+import type { Decision, DecisionInput, Verdict } from '../../domain/decision';
 import { FailureType } from '../../domain/failure-type';
+import { dryRunWorkflowId } from '../../domain/shadow-pipeline';
+import type { RerunStage } from '../../domain/rerun';
+import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
+import { cycleOf, SERVED, STORED } from '../workflows/fake-activities';
 
 /** One shape that an execution can take. */
 export interface Recording {
@@ -37,21 +44,34 @@ function cycle(activities: Partial<Activities> = {}, meanwhile?: Recording['mean
   };
 }
 
+function backfilling(activities: Partial<Activities>, meanwhile?: Recording['meanwhile']): Recording {
+  return {
+    workflow: 'backfill',
+    workflowId: backfillWorkflowId('mobile-geolocation'),
+    input: { pipeline: 'mobile-geolocation', from: '2018-08-01T00:00:00Z', to: '2018-08-05T00:00:00Z' },
+    activities,
+    ...(meanwhile === undefined ? {} : { meanwhile }),
+  };
+}
+
+function dry(input: { readonly keepHours?: number }, activities: Partial<Activities> = {}, meanwhile?: Recording['meanwhile']): Recording {
+  return {
+    workflow: 'dryRun',
+    workflowId: dryRunWorkflowId('mobile-geolocation', INTERVAL_END),
+    input: { pipeline: 'mobile-geolocation', intervalEnd: INTERVAL_END, ...input },
+    activities,
+    ...(meanwhile === undefined ? {} : { meanwhile }),
+  };
+}
+
+const failingRule: Activities['awaitQualityRun'] = ({ step, runId }) =>
+  Promise.resolve({ runId, rules: [{ step, rule: 'Completeness "speed" > 0.9', result: step === 'added' ? 'FAIL' : 'PASS' }], rowCount: 70 });
+
 /** One recorded history for each shape. */
 export const RECORDED_OUTCOMES: Readonly<Record<string, Recording>> = {
   promoted: cycle(),
-  empty: cycle({
-    discoverBatches: () =>
-      Promise.resolve({ manifest: { bucket: 'b', key: 'k' }, objectCount: 0, sizeBytes: 0, chunkCount: 0 }),
-  }),
-  rejected: cycle({
-    awaitQualityRun: ({ step, runId }) =>
-      Promise.resolve({
-        runId,
-        rules: [{ step, rule: 'Completeness "speed" > 0.9', result: step === 'added' ? 'FAIL' : 'PASS' }],
-        rowCount: 70,
-      }),
-  }),
+  empty: cycle(emptyNights()),
+  rejected: cycle({ awaitQualityRun: failingRule }),
   failed: cycle({
     awaitSparkJob: () => Promise.reject(ApplicationFailure.nonRetryable('run jr-1 ended FAILED', FailureType.JobFailed)),
   }),
@@ -63,20 +83,106 @@ export const RECORDED_OUTCOMES: Readonly<Record<string, Recording>> = {
   }),
   settling: cycle({ takeTurn: afterTerminatedNight() }),
   cancelled: cycle(
-    {
-      awaitSparkJob: async () => {
-        for (;;) {
-          Context.current().heartbeat();
-          await Context.current().sleep(100);
-        }
-      },
-    },
+    { awaitSparkJob: forEver },
     async (handle, called) => {
       await called('awaitSparkJob');
       await handle.cancel();
     },
   ),
+  'dry-run-dropped-at-once': dry({ keepHours: 0 }),
+  'dry-run-dropped-when-asked': dry({}, {}, async (handle, called) => {
+    await called('releaseTurn');
+    await handle.signal('drop');
+  }),
+  'dry-run-kept-until-its-time': dry({ keepHours: 1 / 3_600 }),
+  'dry-run-cancelled-while-kept': dry({}, {}, async (handle, called) => {
+    await called('releaseTurn');
+    await handle.cancel();
+  }),
+  'dry-run-empty': dry({}, emptyNights()),
+  'dry-run-rejected': dry({ keepHours: 0 }, { awaitQualityRun: failingRule }),
+  'dry-run-rejected-and-not-loaded': dry({}, {
+    awaitQualityRun: failingRule,
+    finishCandidate: () => Promise.reject(ApplicationFailure.nonRetryable('places__dry_v1 has 2 repeated keys', FailureType.CandidateInvalid)),
+  }),
+  'dry-run-blocked': dry({ keepHours: 0 }, { awaitSnapshots: () => Promise.resolve({ outcome: 'blocked', waitedMs: 900_000, blockedBy: ['pid 42'] }) }),
+  'dry-run-failed': dry({}, { awaitSparkJob: () => Promise.reject(ApplicationFailure.nonRetryable('run jr-1 ended FAILED', FailureType.JobFailed)) }),
+  'dry-run-cancelled': dry({}, { awaitSparkJob: forEver }, async (handle, called) => {
+    await called('awaitSparkJob');
+    await handle.cancel();
+  }),
+  'dry-run-in-place-of-another': dry({ keepHours: 0 }, { takeTurn: afterTerminatedNight() }),
+  'held-approved': held('approve'),
+  'held-rejected': held('reject'),
+  'rerun-discover': rerun('discover'),
+  'rerun-transform': rerun('transform'),
+  'rerun-check': rerun('check'),
+  'rerun-load': rerun('load'),
+  'rolled-back': { workflow: 'rollback', workflowId: 'rollback/mobile-geolocation', input: { pipeline: 'mobile-geolocation', by: 'ada', reason: 'wrong data' } },
+  'hold-released': { workflow: 'releaseHold', workflowId: 'release/mobile-geolocation', input: { pipeline: 'mobile-geolocation', by: 'ada' } },
+  'blocked-by-rollback': cycle({
+    promote: () => Promise.resolve({ outcome: 'blocked', held: true, reason: 'rolled back by ada', attempts: 1 }),
+  }),
+  discarded: {
+    workflow: 'discardCycle',
+    workflowId: `discard/mobile-geolocation-${INTERVAL_END}`,
+    input: { pipeline: 'mobile-geolocation', intervalEnd: INTERVAL_END, by: 'ada', reason: 'a test feed' },
+  },
+  'backfill-done': backfilling({
+    ...emptyNights(),
+    readInterval: ({ interval }) => Promise.resolve({ state: interval.end === INTERVAL_END ? 'promoted' : 'missing' }),
+  }),
+  'backfill-stopped': backfilling({ discoverBatches: () => Promise.reject(ApplicationFailure.nonRetryable('bucket gone', FailureType.Misconfigured)) }),
+  'backfill-continued': backfilling({ ...emptyNights(), planBackfill: firstPage }),
+  'backfill-paused-cancelled': backfilling({ ...emptyNights(), takeTurn: forEver }, async (handle, called) => {
+    await called('takeTurn');
+    await handle.signal('pause', { by: 'ada', reason: 'month end' });
+    await handle.signal('resume');
+    await handle.cancel();
+  }),
 };
+
+/** Until it is cancelled. */
+async function forEver(): Promise<never> {
+  for (;;) {
+    Context.current().heartbeat();
+    await Context.current().sleep(100);
+  }
+}
+
+/** A night whose gate fails, in a pipeline that holds such nights, and what a person then says of it. */
+function held(decision: Verdict): Recording {
+  const activities: Partial<Activities> = {
+    resolvePipeline: ({ intervalEnd = INTERVAL_END }) =>
+      Promise.resolve({
+        spec: { ...mobileGeolocation, quality: { ...mobileGeolocation.quality, hold: { deadlineMinutes: 60, atDeadline: 'reject', remindEveryMinutes: 30 } } },
+        interval: intervalEndingAt(intervalEnd, mobileGeolocation),
+      }),
+    awaitQualityRun: ({ step, runId }) =>
+      Promise.resolve({ runId, rules: [{ step, rule: 'RowCount > 0', result: step === 'added' ? 'FAIL' : 'PASS' }], rowCount: step === 'added' ? STORED : SERVED }),
+  };
+  return cycle(activities, async (handle, called) => {
+    await called('announceOutcome');
+    await handle.executeUpdate<Decision, [DecisionInput]>('decide', { args: [{ decision, by: 'ada', reason: 'looked at it' }] });
+  });
+}
+
+function rerun(from: RerunStage): Recording {
+  const request = { from, by: 'ada', reason: 'the job was mended' };
+  const data = { ...cycleOf('2018-08-01T00:00:00Z', INTERVAL_END), generation: 1 };
+  const records = { read: 100, stored: STORED, duplicates: 20, quarantined: { too_late: 10 } };
+  const { input, ...recording } = cycle({
+    planRerun: () =>
+      Promise.resolve({ ...request, ofGeneration: 1, ofRunId: 'run-1', ...(from === 'discover' ? {} : { data }), ...(from === 'check' || from === 'load' ? { output: data } : {}) }),
+    reuseResults: () =>
+      Promise.resolve(
+        from === 'discover'
+          ? {}
+          : { records, ...(from === 'load' ? { gate: { rules: [{ step: 'added', rule: 'RowCount > 0', result: 'PASS' }], rowCounts: { added: STORED, served: SERVED } } } : {}) },
+      ),
+  });
+  return { ...recording, input: { ...input, rerun: request } };
+}
 
 /** The turn of a dataset whose last holder was terminated: it is settled first, then the turn is taken again. */
 function afterTerminatedNight(): Activities['takeTurn'] {
@@ -86,4 +192,14 @@ function afterTerminatedNight(): Activities['takeTurn'] {
     const earlier = { ...cycle, intervalStart: '2018-07-31T00:00:00Z', intervalEnd: '2018-08-01T00:00:00Z' };
     return Promise.resolve({ epoch: 2, ...(taken === 1 ? { unsettled: { cycle: earlier, promoted: false, jobs: [] } } : {}) });
   };
+}
+
+function emptyNights(): Partial<Activities> {
+  return { discoverBatches: () => Promise.resolve({ manifest: { bucket: 'b', key: 'k' }, objectCount: 0, sizeBytes: 0, chunkCount: 0 }) };
+}
+
+/** Of a range whose cycles are more than one history should hold. */
+function firstPage({ from }: { readonly from: string }): ReturnType<Activities['planBackfill']> {
+  const end = new Date(Date.parse(from) + 86_400_000).toISOString().replace('.000', '');
+  return Promise.resolve({ due: [{ start: from, end }], dueCount: 2, states: { missing: 2 }, needDecision: { count: 0, first: [] }, medianMs: 60_000 });
 }

@@ -170,8 +170,13 @@ test('an encrypted history replays with its key, and not without (X7)', async ()
     await (await startCycle(worker, workflowId, intervalEnd)).result();
   });
 
-  await expect(replay(workflowId, KEYS)).resolves.toBeUndefined();
-  await expect(replay(workflowId, undefined)).rejects.toThrow(/key \\"2026-11\\", which is not among the configured keys \(none\)/);
+  const env = { ...process.env, MERIDIAN_HOME: emptyHome, TEMPORAL_ADDRESS: environment.address };
+  const gate = (keys: object) => startMeridian(['replay', '--namespace', '--query', `WorkflowId = '${workflowId}'`, '--strict-inputs'], { ...env, ...keys }).finished;
+  const [withKeys, without] = [await gate({ MERIDIAN_PAYLOAD_KEYS: keyringJson(KEYS) }), await gate({})];
+
+  expect(withKeys).toMatchObject({ code: 0, stdout: expect.stringMatching(/1 histories: 1 replayed, .*, 0 with other inputs/) as string });
+  expect(without).toMatchObject({ code: 1, stdout: expect.stringMatching(/key "2026-11", which is not among the configured keys \(none\)(.|\n)* 1 broken/) as string });
+  for (const word of READABLE) expect(withKeys.stdout + without.stdout).not.toContain(word);
 });
 
 test('`meridian run` follows an encrypted cycle by the same configuration: stages, retries, heartbeats and report', async () => {

@@ -8,6 +8,7 @@ import { to as copyTo } from 'pg-copy-streams';
 import { createCycleActivities } from '../../activities/cycles';
 import { createLoadActivities } from '../../activities/load';
 import { createPromotionActivities } from '../../activities/promotion';
+import { createRollbackActivities } from '../../activities/rollback';
 import { type CycleRef, generationPrefix } from '../../domain/cycle';
 import { intervalEndingAt } from '../../domain/calendar';
 import type { CopyPart, JobManifest, JobRelation, S3Pointer } from '../../domain/documents';
@@ -61,6 +62,7 @@ export function createActivities(test: TestDatabase, s3: S3Client, isExecutionCl
     ...createCycleActivities({ db: test.db, isExecutionClosed }),
     ...createLoadActivities({ db: test.db, pool: test.pool, s3 }),
     ...createPromotionActivities({ db: test.db, pool: test.pool }),
+    ...createRollbackActivities({ db: test.db, pool: test.pool }),
   };
 }
 export type TestActivities = ReturnType<typeof createActivities>;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { Client } from 'pg';
-import { readJobRelation } from '../../activities/job-relation';
+import { readJobRelation, relationOf } from '../../activities/job-relation';
 import { loadPart } from '../../activities/load-part';
 import type { S3Pointer } from '../../domain/documents';
 import { FailureType } from '../../domain/failure-type';
@@ -373,7 +373,7 @@ describe('finishing a candidate', () => {
 });
 
 async function partsOf(manifest: S3Pointer) {
-  const { copyParts } = await readJobRelation(store.s3, manifest, 'places');
+  const { copyParts } = await readJobRelation(store.s3, manifest, relationOf(spec, 'places'));
   const [first, second] = copyParts;
   if (first === undefined || second === undefined) throw new Error('expected two parts');
   return [first, second, ...copyParts.slice(2)] as const;

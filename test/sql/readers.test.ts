@@ -5,6 +5,7 @@ import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { onClient, openDatabase } from '../../sql/database';
 import { markTransaction } from '../../sql/queries/backends';
 import { createTestDatabase, startTestServer, type TestDatabase, type TestServer } from '../support/postgres';
+import { newTally, readOn } from './both-views';
 import { activityEnvironment, createActivities, loadNight, type LoadedNight, nightEnding, promoteNight, run, spec, type TestActivities } from './fixture';
 import { type ObjectStore, startObjectStore } from './object-store';
 
@@ -47,58 +48,12 @@ async function connect(config: ClientConfig = test.config): Promise<Client> {
   return client;
 }
 
-/** One statement over both views, in either order. */
-const BOTH_VIEWS = [
-  `select (select count(*)::int from vw_places) as places, (select min(night) from vw_places) as first, (select max(night) from vw_places) as last,
-          (select records::int from vw_totals) as records`,
-  `select (select records::int from vw_totals) as records, (select max(night) from vw_places) as last, (select min(night) from vw_places) as first,
-          (select count(*)::int from vw_places) as places`,
-];
-interface Seen {
-  readonly places: number;
-  readonly first: string | null;
-  readonly last: string | null;
-  readonly records: number | null;
-}
-interface Tally {
-  reads: number;
-  failed: number;
-  empty: number;
-  mixed: number;
-  readonly nights: Set<string>;
-}
-
-/** Reads until told to stop; `repeatable` readers take their snapshot first, and look at the views a little later. */
-async function readOn(tally: Tally, stop: AbortSignal, isolation: 'read committed' | 'repeatable read'): Promise<void> {
-  const client = await connect();
-  for (let n = 0; !stop.aborted; n += 1) {
-    try {
-      await client.query(`begin isolation level ${isolation}`);
-      await client.query('select 1');
-      await sleep(Math.random() * 40);
-      const { rows } = await client.query<Seen>(BOTH_VIEWS[n % 2] ?? '');
-      await client.query('commit');
-      count(tally, rows[0]);
-    } catch {
-      tally.failed += 1;
-      await client.query('rollback');
-    }
-  }
-}
-
-function count(tally: Tally, seen: Seen | undefined): void {
-  tally.reads += 1;
-  if (seen === undefined || seen.places === 0 || seen.records === null || seen.last === null) tally.empty += 1;
-  else if (seen.first !== seen.last || seen.places !== seen.records || seen.places !== 100 + Number(seen.last)) tally.mixed += 1;
-  else tally.nights.add(seen.last);
-}
-
 describe('readers during promotions', () => {
   it('see one whole version each: none empty, failed or mixed, REPEATABLE READ included (S0.10, I3, X2)', async () => {
-    const tally: Tally = { reads: 0, failed: 0, empty: 0, mixed: 0, nights: new Set() };
+    const tally = newTally();
     const stop = new AbortController();
     const readers = (['read committed', 'repeatable read'] as const).flatMap((isolation) =>
-      Array.from({ length: 4 }, () => readOn(tally, stop.signal, isolation)),
+      Array.from({ length: 4 }, async () => readOn(await connect(), tally, stop.signal, isolation)),
     );
 
     for (let n = 0; n < 8; n += 1) {

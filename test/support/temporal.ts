@@ -1,5 +1,7 @@
+import { temporal } from '@temporalio/proto';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { SEARCH_ATTRIBUTES } from '../../domain/search-attribute-names';
 import {
   intervalAttribute,
   jobRunAttribute,
@@ -17,6 +19,17 @@ export async function startTestEnvironment(): Promise<TestWorkflowEnvironment> {
       executable: { type: 'existing-path', path: required('MERIDIAN_TEMPORAL') },
       searchAttributes: [pipelineAttribute, intervalAttribute, stageAttribute, outcomeAttribute, jobRunAttribute, versionAttribute],
     },
+  });
+}
+
+/** The time-skipping server takes no search attributes when it starts. */
+export async function addSearchAttributes(environment: TestWorkflowEnvironment): Promise<void> {
+  const { INDEXED_VALUE_TYPE_INT, INDEXED_VALUE_TYPE_KEYWORD } = temporal.api.enums.v1.IndexedValueType;
+  await environment.connection.operatorService.addSearchAttributes({
+    namespace: 'default',
+    searchAttributes: Object.fromEntries(
+      Object.entries(SEARCH_ATTRIBUTES).map(([name, type]) => [name, type === 'Int' ? INDEXED_VALUE_TYPE_INT : INDEXED_VALUE_TYPE_KEYWORD]),
+    ),
   });
 }
 

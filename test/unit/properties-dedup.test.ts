@@ -75,8 +75,8 @@ test('keys of any characters come through manifest, SQL, storage and quarantine 
 
       await withRecords(SPEC, objects, async (db) => {
         await keepUnseen(db, []);
-        const [stored] = await writeStorageFiles(db, SPEC, CYCLE, 'attempt', dir);
-        const [quarantined] = await writeQuarantineFile(db, CYCLE, 0, 'attempt', dir);
+        const [stored] = await writeStorageFiles(db, SPEC, CYCLE, dir, (eventDate) => eventDate);
+        const [quarantined] = await writeQuarantineFile(db, dir, 'quarantine');
         const storedKeys = await db.rows(`select raw_object from read_parquet('${stored?.path}') order by longitude`);
         const quarantinedKeys = await db.rows(`select object from read_json('${quarantined?.path}', columns = {'object': 'varchar'})`);
 
@@ -125,8 +125,8 @@ test('fields of any valid name are stored, whatever dedup\'s own tables and colu
 
   const stored = await withRecords(spec, [{ key: 'k', content: `${text}\n${text}\nbad` }], async (db) => {
     await keepUnseen(db, []);
-    await writeQuarantineFile(db, CYCLE, 0, 'attempt', dir);
-    const [file] = await writeStorageFiles(db, spec, CYCLE, 'attempt', dir);
+    await writeQuarantineFile(db, dir, 'quarantine');
+    const [file] = await writeStorageFiles(db, spec, CYCLE, dir, (eventDate) => eventDate);
     return db.rows(`select ${words.map((name) => `"${name}"`).join(', ')} from read_parquet('${file?.path}')`);
   });
 

@@ -30,6 +30,14 @@ test('an endpoint or a setting by which secrets could be overheard stands among 
   expect(() => readWorkerConfig({ ...complete, AWS_ENDPOINT_URL: 'http://127.0.0.1:4566' })).not.toThrow();
 });
 
+test('a build id pins cycles to that build; without one workers are unversioned (I8)', () => {
+  expect(readWorkerConfig(complete)).not.toHaveProperty('build');
+  expect(readWorkerConfig({ ...complete, MERIDIAN_WORKER_BUILD_ID: '2026-11-01.2' }).build).toEqual({ deploymentName: 'meridian', buildId: '2026-11-01.2' });
+  expect(() => readWorkerConfig({ ...complete, MERIDIAN_WORKER_BUILD_ID: "b1' OR", MERIDIAN_WORKER_DEPLOYMENT: 'a:b', MERIDIAN_ARCHIVE_SECONDS: '-1' })).toThrow(
+    /3 fault\(s\): MERIDIAN_ARCHIVE_SECONDS: .*"-1"; MERIDIAN_WORKER_BUILD_ID: .*"b1' OR"; MERIDIAN_WORKER_DEPLOYMENT: .*"a:b"/,
+  );
+});
+
 test('nobody can change it while the worker runs', () => {
   expect(Object.isFrozen(readWorkerConfig(complete))).toBe(true);
 });

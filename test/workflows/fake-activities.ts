@@ -1,7 +1,8 @@
 import type { Activities } from '../../activities';
 import type { CycleRef } from '../../domain/cycle';
-import { requestedInterval } from '../../domain/calendar';
+import { intervalsBetween, requestedInterval } from '../../domain/calendar';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
+import type { RollbackPlan } from '../../domain/rollback';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
 
 export interface Call {
@@ -28,7 +29,16 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     resolveIngest: async () => ({ ...spec, ingest: { mode: 'on-object', maxObjects: 100, maxBytes: 64 * 1024 ** 2, maxAgeSeconds: 900, sweepMinutes: 60 } }),
     countUnloaded: async () => ({ objectCount: 12, sizeBytes: 1_000_000 }),
     awaitCycle: async () => ({ outcome: 'promoted' }),
-    openCycle: async ({ intervalStart, intervalEnd }) => ({ cycle: cycleOf(intervalStart, intervalEnd), olderJobs: [] }),
+    openCycle: async ({ spec: opened, intervalStart, intervalEnd }) => ({
+      cycle: { ...cycleOf(intervalStart, intervalEnd), pipeline: opened.name, dataset: opened.dataset },
+      olderJobs: [],
+    }),
+    planBackfill: async ({ from, to }) => {
+      const due = intervalsBetween({ intervalHours: 24 }, from, to);
+      return { due, dueCount: due.length, states: { missing: due.length }, needDecision: { count: 0, first: [] } };
+    },
+    readInterval: async () => ({ state: 'missing' }),
+    awaitCycleEnd: async () => ({ state: 'promoted' }),
     takeTurn: async () => ({ epoch: 7 }),
     raiseFence: async () => undefined,
     discoverBatches: async () => ({ manifest, objectCount: 12, sizeBytes: 1_000_000, chunkCount: 3 }),
@@ -39,15 +49,17 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     }),
     prepareTransform: async () => ({ input: manifest, files: 4, rowCount: SERVED, addedRowCount: STORED }),
     submitSparkJob: async () => ({ clientToken: 'token', jobRunId: 'jr-1' }),
+    readTransformInput: async () => ({ input: manifest, files: 4, rowCount: SERVED, addedRowCount: STORED }),
     awaitSparkJob: async () => ({ jobRunId: 'jr-1', vCpuHours: 0.1, memoryGbHours: 0.4, storageGbHours: 1 }),
-    readJobManifest: async () => ({
+    readJobManifest: async ({ spec: declared }) => ({
       manifest,
       inputRows: SERVED,
       quarantined: {},
-      relations: [
-        { name: 'positions', rows: SERVED, addedRows: STORED, parts: 2, sizeBytes: 10_000 },
-        { name: 'zone_activity', rows: 9, parts: 1, sizeBytes: 1_000 },
-      ],
+      relations: declared.relations.map(({ name }) =>
+        name === declared.quality.relation
+          ? { name, rows: SERVED, addedRows: STORED, parts: 2, sizeBytes: 10_000 }
+          : { name, rows: 9, parts: 1, sizeBytes: 1_000 },
+      ),
     }),
     startQualityRun: async ({ step }) => ({ clientToken: `token-${step}`, runId: `dq-${step}` }),
     awaitQualityRun: async ({ step, runId }) => ({
@@ -57,7 +69,7 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     }),
     createCandidate: async ({ relation }) => ({ version: 3, table: `${relation}_v3` }),
     loadRelation: async () => ({ rows: SERVED, parts: 2 }),
-    finishCandidate: async ({ relation }) => ({ rows: relation === 'positions' ? SERVED : 9 }),
+    finishCandidate: async ({ relation, spec: declared }) => ({ rows: relation === declared.quality.relation ? SERVED : 9 }),
     awaitSnapshots: async () => ({ outcome: 'clear', waitedMs: 38, blockedBy: [] }),
     vacuumCandidates: async () => undefined,
     promote: async () => ({ outcome: 'promoted', sequence: 4, promotedMs: 12, attempts: 1 }),
@@ -71,6 +83,14 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     settlePromotion: async () => undefined,
     settleSparkJob: async () => undefined,
     settleQualityRun: async () => undefined,
+    planRollback: async () => rollbackPlan(),
+    awaitOlderReaders: async () => ({ waitedMs: 0 }),
+    rollback: async ({ plan, request }) => ({ plan, sequence: 5, promotedMs: 8, attempts: 1, held: request.hold ?? true }),
+    releaseHold: async () => ({ released: true }),
+    planRerun: async ({ request }) => ({ ...request, ofGeneration: 1, ofRunId: 'run-1' }),
+    reuseResults: async () => ({}),
+    releaseObjects: async () => ({ released: 12 }),
+    discardObjects: async () => ({ discarded: 12 }),
     recordJob: async (job) => ({ ...job, state: 'RECORDED' }),
     recordCounts: async () => undefined,
     chunkTotals: async () => ({ chunks: 3, files: 3, counts: { read: 100, stored: STORED, duplicates: 20, quarantined: { too_late: 10 } } }),
@@ -78,6 +98,17 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     closeCycle: async () => undefined,
     releaseTurn: async () => undefined,
     announceOutcome: async () => ({ announced: true }),
+    freezeDryRunBase: async () => ({ chunks: 2, files: 2 }),
+    dedupDryChunks: async () => ({ counts: { read: 100, stored: STORED, duplicates: 20, quarantined: { too_late: 10 } }, files: 1 }),
+    prepareDryTransform: async () => ({ input: manifest, files: 4, rowCount: SERVED, addedRowCount: STORED }),
+    checkLiveContract: async () => undefined,
+    diffDryRun: async ({ spec: compared }) => ({
+      document: { bucket: 'artifacts', key: 'dry-runs/diff.json' },
+      relations: compared.relations.map(({ name, view }) => ({
+        ...{ relation: name, view, liveVersion: 2, before: 100, after: SERVED, added: STORED, removed: 0, changed: 0, changedColumns: {} },
+      })),
+    }),
+    dropDryRun: async () => ({ tables: [] }),
     ...overrides,
   };
   const activities = Object.fromEntries(
@@ -90,6 +121,11 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     ]),
   ) as unknown as Activities;
   return { activities, calls };
+}
+
+function rollbackPlan(): RollbackPlan {
+  const target = { relation: 'positions', view: 'vw_positions', from: 4, version: 3, table: 'positions_v3', rows: SERVED };
+  return { pipeline: spec.name, latest: 4, restored: 3, cycle: cycleOf('2018-08-01T00:00:00Z', '2018-08-02T00:00:00Z'), targets: [target], loadedAt: '2018-08-02T00:05:00.000Z' };
 }
 
 export function cycleOf(intervalStart: string, intervalEnd: string): CycleRef {

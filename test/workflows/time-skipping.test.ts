@@ -1,13 +1,11 @@
 import { type ActivityFailure, ApplicationFailure } from '@temporalio/common';
 import { WorkflowFailedError } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { temporal } from '@temporalio/proto';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { Activities } from '../../activities';
 import { cycleWorkflowId } from '../../domain/cycle';
-import { SEARCH_ATTRIBUTES } from '../../domain/search-attribute-names';
 import type { CycleReport } from '../../domain/progress';
-import { required } from '../support/temporal';
+import { addSearchAttributes, required } from '../support/temporal';
 import { withWorker } from '../support/worker';
 import { type Call, fakeActivities } from './fake-activities';
 
@@ -20,16 +18,7 @@ beforeAll(async () => {
   environment = await TestWorkflowEnvironment.createTimeSkipping({
     server: { executable: { type: 'existing-path', path: required('MERIDIAN_TEMPORAL_TEST_SERVER') } },
   });
-  const types = temporal.api.enums.v1.IndexedValueType;
-  await environment.connection.operatorService.addSearchAttributes({
-    namespace: 'default',
-    searchAttributes: Object.fromEntries(
-      Object.entries(SEARCH_ATTRIBUTES).map(([name, type]) => [
-        name,
-        type === 'Int' ? types.INDEXED_VALUE_TYPE_INT : types.INDEXED_VALUE_TYPE_KEYWORD,
-      ]),
-    ),
-  });
+  await addSearchAttributes(environment);
 }, 60_000);
 afterAll(() => environment.teardown());
 

@@ -108,9 +108,11 @@ async function auditRejected({ subject, record, ledger, marks }: Evidence, findi
   const asideBy = new Map(marks.filter((mark) => mark.state === 'set-aside').map((mark) => [mark.key, mark.generation]));
   for (const { name, cycle } of record.generations.filter(({ outcome }) => outcome === 'rejected')) {
     const uploads = subject.nights.filter((night) => night.intervalEnd === cycle.intervalEnd).flatMap((night) => night.uploads);
+    // Read again by a rerun, they are due like any other.
+    const readAgain = record.generations.some((later) => later.cycle.intervalEnd === cycle.intervalEnd && later.rerun?.from === 'discover');
     findings.addAll(
       `object(s) of ${name}, which was rejected, that are not set aside`,
-      uploads.filter(({ key }) => asideBy.get(key) !== generationPrefix(cycle)).map(({ key }) => key),
+      readAgain ? [] : uploads.filter(({ key }) => asideBy.get(key) !== generationPrefix(cycle)).map(({ key }) => key),
     );
     const expected = uploads.flatMap(({ lines }) => lines.filter(({ fate }) => fate.kind === 'quarantined')).length;
     let found = 0;

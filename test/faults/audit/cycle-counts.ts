@@ -1,12 +1,15 @@
 import type { RecordCounts } from '../../../domain/documents';
 import type { Evidence } from './evidence';
+import { nameOf } from './record';
 import type { Findings } from './subject';
 
 /** What a generation reported of itself, against what its live chunks hold (X6). */
 export function auditCycleCounts({ record, live }: Evidence, findings: Findings): void {
-  for (const { name, outcome, records } of record.generations) {
+  for (const { name, cycle, outcome, records, rerun } of record.generations) {
     if (outcome !== 'promoted' && outcome !== 'empty' && outcome !== 'blocked') continue;
-    const chunks = live.filter((chunk) => chunk.generation === name);
+    // A rerun reports what the generation stored that it builds on.
+    const storedBy = rerun?.data === undefined ? name : nameOf(cycle.intervalEnd, rerun.data.generation);
+    const chunks = live.filter((chunk) => chunk.generation === storedBy);
     const documents = chunks.flatMap((chunk) => (chunk.document === undefined ? [] : [chunk.document.counts]));
     for (const counts of [...documents, ...(records === undefined ? [] : [records])]) {
       if (counts.read !== counts.stored + counts.duplicates + total(counts)) {

@@ -1,5 +1,6 @@
 import { GetJobRunCommand, paginateListJobRuns } from '@aws-sdk/client-emr-serverless';
 import { GetDataQualityRulesetEvaluationRunCommand, ListDataQualityRulesetEvaluationRunsCommand } from '@aws-sdk/client-glue';
+import { shadowName } from '../../../domain/shadow-pipeline';
 import type { AuditSubject } from './subject';
 
 /** A run as the service lists it, of whatever age. */
@@ -44,12 +45,14 @@ async function listQualityRuns({ spec, access: { glue, names } }: AuditSubject):
       if (table?.DatabaseName !== names.glueDatabase || table.TableName !== `${spec.dataset}_candidate`) continue;
       const run = await glue.send(new GetDataQualityRulesetEvaluationRunCommand({ RunId }));
       const predicate = run.DataSource?.GlueTable?.AdditionalOptions?.['pushDownPredicate'] ?? '';
+      const generation = /run_id = '([^']*)'/.exec(predicate)?.[1] ?? '';
+      if (generation.startsWith(`${shadowName(spec.name)}-`)) continue; // a dry run's: it has records of its own
       runs.push({
         kind: 'glue',
         id: RunId,
         state: run.Status ?? '',
         submit: predicate,
-        generation: /run_id = '([^']*)'/.exec(predicate)?.[1] ?? '',
+        generation,
         step: predicate.includes("'kept'") ? 'check-served' : 'check-added',
       });
     }

@@ -8,6 +8,9 @@ export interface OutcomeMessage {
   /** RFC 3339. */
   readonly intervalEnd: string;
   readonly generation: number;
+  /** For a person, and for Slack. */
+  readonly text: string;
+  readonly slack: { readonly blocks: readonly unknown[] };
 }
 
 const BATCH = 10; // ReceiveMessage's limit
@@ -58,15 +61,17 @@ export class OutcomeQueue {
 interface Told {
   readonly outcomeId?: string;
   readonly outcome: string;
+  readonly text: string;
+  readonly slack: OutcomeMessage['slack'];
   readonly cycle: { readonly pipeline: string; readonly intervalEnd: string; readonly generation: number };
 }
 
 /** SNS wraps what was published. Alarms come by the same topic: they tell no outcome. */
 function parse(body: string): OutcomeMessage | undefined {
   const { Message } = JSON.parse(body) as { readonly Message: string };
-  const { outcomeId, outcome, cycle } = JSON.parse(Message) as Told;
+  const { outcomeId, outcome, text, slack, cycle } = JSON.parse(Message) as Told;
   if (outcomeId === undefined) return undefined;
-  return { outcomeId, outcome, pipeline: cycle.pipeline, intervalEnd: cycle.intervalEnd, generation: cycle.generation };
+  return { outcomeId, outcome, text, slack, pipeline: cycle.pipeline, intervalEnd: cycle.intervalEnd, generation: cycle.generation };
 }
 
 /** The JSON protocol of SQS, so that the project needs no client for the sake of its harness. */

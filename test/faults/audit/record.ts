@@ -12,6 +12,12 @@ export interface Generation {
   readonly outcome: string | null;
   /** As the cycle reported them; absent where it ended before. */
   readonly records: RecordCounts | undefined;
+  /** What it was run again from, where it was. */
+  readonly rerun: { readonly from: string; readonly data?: { readonly generation: number } } | undefined;
+  /** What a person said while its gate held it. */
+  readonly decision: { readonly decision: string; readonly by: string } | undefined;
+  /** Its gate held it. */
+  readonly held: boolean;
 }
 
 export interface JobRow {
@@ -42,6 +48,7 @@ export interface PromotionRow {
   readonly relations: Readonly<Record<string, number>>;
   readonly epoch: number;
   readonly promotedAt: Date;
+  readonly metadata: Readonly<Record<string, unknown>>;
 }
 
 /** What schema `meridian` holds of the pipeline, by statements of the auditor's own. Generations are named by `nameOf`. */
@@ -70,8 +77,11 @@ export async function readRecord({ spec, access: { pool } }: AuditSubject): Prom
     epoch: number | null;
     outcome: string | null;
     records: RecordCounts | null;
+    rerun: NonNullable<Generation['rerun']> | null;
+    decision: NonNullable<Generation['decision']> | null;
+    held: boolean;
   }>(
-    `select dataset, interval_start, interval_end, generation, workflow_id, run_id, epoch::integer, outcome, counts -> 'records' as records
+    `select dataset, interval_start, interval_end, generation, workflow_id, run_id, epoch::integer, outcome, counts -> 'records' as records, rerun, counts -> 'decision' as decision, counts ? 'held' as held
        from meridian.cycle where pipeline = $1 order by interval_end, generation`,
     [spec.name],
   );
@@ -87,9 +97,9 @@ export async function readRecord({ spec, access: { pool } }: AuditSubject): Prom
     [spec.name],
   );
   const promotions = await pool.query<
-    GenerationKey & { sequence: number; kind: string; relations: Record<string, number>; epoch: number; promoted_at: Date }
+    GenerationKey & { sequence: number; kind: string; relations: Record<string, number>; epoch: number; promoted_at: Date; metadata: Record<string, unknown> }
   >(
-    `select interval_end, generation, sequence::integer, kind, relations, epoch::integer, promoted_at
+    `select interval_end, generation, sequence::integer, kind, relations, epoch::integer, promoted_at, metadata
        from meridian.promotion where pipeline = $1 order by sequence`,
     [spec.name],
   );
@@ -108,6 +118,9 @@ export async function readRecord({ spec, access: { pool } }: AuditSubject): Prom
         epoch: row.epoch,
         outcome: row.outcome,
         records: row.records ?? undefined,
+        rerun: row.rerun ?? undefined,
+        decision: row.decision ?? undefined,
+        held: row.held,
       };
     }),
     jobs: jobs.rows.map((row) => ({
@@ -136,6 +149,7 @@ export async function readRecord({ spec, access: { pool } }: AuditSubject): Prom
       relations: row.relations,
       epoch: row.epoch,
       promotedAt: row.promoted_at,
+      metadata: row.metadata,
     })),
     turn: turns.rows[0],
   };

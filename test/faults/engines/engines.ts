@@ -66,6 +66,7 @@ export class Engines {
         MERIDIAN_WORK_DIR: workDir,
         MERIDIAN_AWS_TIMEOUT_SECONDS: '5',
         MERIDIAN_DUCKDB_MEMORY_MB: '256',
+        MERIDIAN_ARCHIVE_SECONDS: '0', // a scenario's requests are its own; test/replay/archive.test.ts has the archive's
         MERIDIAN_FAULT_PIPELINES: declared,
         ...more.env,
       },

@@ -7,7 +7,7 @@ const CHECKOUT = resolve(__dirname, '..', '..', '..');
 const LEFT_OUT = new Set(['node_modules', '.git', '.meridian']);
 
 /** A scratch copy of the checkout with a bug in it. The caller removes it by `uproot`. @throws when an edit could not be applied */
-export function plant(bug: PlantedBug): string {
+export function plant(bug: Pick<PlantedBug, 'edits'>): string {
   const folder = mkdtempSync(join(tmpdir(), 'meridian-planted-'));
   try {
     cpSync(CHECKOUT, folder, { recursive: true, filter: (path) => !LEFT_OUT.has(basename(path)) });

@@ -37,10 +37,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: 'activities/swap.ts',
-        find: 'const { rows } = await client.query<SwapRow>(swapStatement(swap));',
+        find: 'return await attempt(pool, swapStatement(swap), (error) => notPromoted(error, swap));',
         replace:
-          'for (const { view } of swap.targets) await client.query(`drop view if exists public.${view}`);\n' +
-          '    const { rows } = await client.query<SwapRow>({ ...swapStatement(swap) });',
+          'for (const { view } of swap.targets) await pool.query(`drop view if exists public.${view}`);\n' +
+          '  return await attempt(pool, { ...swapStatement(swap) }, (error) => notPromoted(error, swap));',
       },
     ],
     cell: 'promote/repoint the views/connection cut/before',
@@ -165,7 +165,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'quarantine dropped',
-    edits: [{ file: 'activities/ledger/chunk-attempt.ts', find: '    ...quarantined.map((file) => [buckets.quarantine, file] as const),\n', replace: '' }],
+    edits: [{ file: 'activities/ledger/chunk-attempt.ts', find: '    ...quarantined.map((file) => [place.quarantine, file] as const),\n', replace: '' }],
     cell: ANY_NIGHT,
     seed: 1,
     caughtBy: /^I1: .* bad line\(s\) lost from quarantine/,
@@ -182,8 +182,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: 'activities/cycles.ts',
-        find: '    if (holder !== undefined && !(await isExecutionClosed(holder.workflowId, holder.runId))) return undefined;\n',
-        replace: '',
+        find: 'return holder === undefined || (await isExecutionClosed(holder.workflowId, holder.runId));',
+        replace: 'return holder === undefined || holder.runId.length > 0;',
       },
     ],
     cell: 'dedup/commit a chunk/the next night starts/before',
@@ -282,7 +282,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'voided chunks counted as storage',
-    edits: [{ file: 'activities/ledger/live-files.ts', find: "chunk.state === 'committed' && ", replace: '' }],
+    edits: [{ file: 'activities/ledger/live-files.ts', find: "if (chunk.state === 'committed') chunks.push(chunk);", replace: 'chunks.push(chunk);' }],
     cell: 'transform/ask for the job run/cancel/before',
     seed: 1,
     caughtBy: /^night 3 ended failed/,

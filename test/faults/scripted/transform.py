@@ -103,7 +103,8 @@ def transform(document: dict[str, Any], options: Options, folder: Path) -> None:
     night = document["cycle"]["intervalEnd"]
     count = pa.table({"night": [night], "records": [total]}, pa.schema([(name, kind) for name, (_, kind) in TOTALS.items()]))
     totals = count.slice(0, 0) if options.outcome == "empty" else count
-    prefix = document["cycle"]["pipeline"].replace("-", "_")
+    # A job names its relations itself, also for a dry run, whose pipeline is `<name>.dry`.
+    prefix = document["cycle"]["pipeline"].removesuffix(".dry").replace("-", "_")
     relations = [
         write_relation(db, folder, output_uri, f"{prefix}_points", POINTS, points),
         write_relation(db, folder, output_uri, f"{prefix}_totals", TOTALS, {"": Rows(totals, totals, totals)}),

@@ -1,4 +1,4 @@
-import type { ColumnSpec, RelationSpec } from '../domain/pipeline-spec';
+import type { ColumnSpec, RelationSpec } from './pipeline-spec';
 
 interface Column {
   readonly name: string;

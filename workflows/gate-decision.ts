@@ -1,0 +1,53 @@
+import { upsertSearchAttributes } from '@temporalio/workflow';
+import { CycleOutcome, type CycleRef } from '../domain/cycle';
+import { decisionSentence } from '../domain/decision';
+import type { PipelineSpec } from '../domain/pipeline-spec';
+import { shortStep } from './activity-options';
+import type { DecisionDesk } from './decision-desk';
+import { describedActivities } from './described-activities';
+import { failedRules, type GateVerdict } from './quality-gate';
+import { announcementOf, type ReportDraft } from './report-draft';
+import { outcomeAttribute } from './search-attributes';
+import type { Detail } from './stages';
+
+const short = describedActivities(shortStep);
+
+/**
+ * Whether the cycle may go on to the load: its rules have passed, or a person approved it all the same. Else the report says why not.
+ * A held cycle keeps the dataset's turn until then.
+ */
+export async function passesGate(
+  spec: PipelineSpec,
+  cycle: CycleRef,
+  gate: GateVerdict,
+  desk: DecisionDesk,
+  report: ReportDraft,
+  detail: Detail,
+): Promise<boolean> {
+  report.rules = gate.rules;
+  report.gate = gate.rowCounts;
+  const failed = failedRules(gate.rules);
+  if (failed.length === 0) return true;
+  report.reason = failed.map((rule) => `${rule.step}: ${rule.rule} (${rule.message ?? rule.result})`).join('; ');
+  const { hold } = spec.quality;
+  if (hold !== undefined) {
+    upsertSearchAttributes([{ key: outcomeAttribute, value: 'held' }]);
+    const announcement = announcementOf(report);
+    const decision = await desk.wait(hold, async (reminder, until) => {
+      if (reminder === 0) {
+        detail(`held: ${failed.length} rules failed; waits until ${until} for \`meridian approve\` or \`meridian reject\``);
+        await short.recordCounts({ cycle, counts: { held: { until, failedRules: failed.length } } });
+      }
+      await short.announceOutcome({ ...announcement, until, ...(reminder === 0 ? { outcome: 'held' } : { outcome: 'reminder', reminder }) });
+    });
+    report.decision = decision;
+    detail(`${failed.length} rules failed; ${decisionSentence(decision)}`);
+    if (decision.decision === 'approve') {
+      delete report.reason;
+      return true;
+    }
+    report.reason += `; ${decisionSentence(decision)}`;
+  }
+  report.outcome = CycleOutcome.Rejected;
+  return false;
+}
