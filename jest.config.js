@@ -11,5 +11,5 @@ module.exports = {
   },
   // Kysely is published as ES modules only.
   transformIgnorePatterns: ['/node_modules/(?!kysely/)'],
-  testTimeout: 60_000,
+  testTimeout: 180_000, // two cores, and several engines beside each other
 };

@@ -1,3 +1,4 @@
+import type { Step } from '../domain/announcement';
 import { totalQuarantined } from '../domain/conservation';
 import type { CycleReport, StageProgress } from '../domain/progress';
 
@@ -8,6 +9,11 @@ export function stageLine(row: StageProgress): string {
   const seconds =
     row.startedAtMs !== undefined && row.finishedAtMs !== undefined ? `${((row.finishedAtMs - row.startedAtMs) / 1000).toFixed(1)} s` : '';
   return `${SIGN[row.state]} ${row.stage.padEnd(9)} ${seconds.padStart(7)}  ${row.detail ?? (row.state === 'running' ? 'running' : '')}`.trimEnd();
+}
+
+/** What may be done next, a line each. */
+export function nextLines(steps: readonly Step[]): readonly string[] {
+  return steps.map(({ what, command }) => `  ${what}: ${command}`);
 }
 
 /** A report in a few lines. */

@@ -3,7 +3,7 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import type { CycleProgress } from '../domain/progress';
 import { openDatabase } from '../sql/database';
 import { type CycleRecord, listCycles } from '../sql/queries/cycles';
-import { stageLine } from './cycle-text';
+import { nextLines, stageLine } from './cycle-text';
 import { loadStackEnvironment } from './environment';
 import { createOutput } from './output';
 import { CYCLE_ARGUMENT, CYCLE_ARGUMENT_HELP, namedCycle } from './cycle-argument';
@@ -49,8 +49,8 @@ export function cyclesCommand(): Command {
       if (generations.length === 0 && progress === undefined) {
         throw new Error(`The cycle ${workflowId} has never run: start it with \`meridian run ${pipeline} --interval-end ${intervalEnd}\``);
       }
-      const text = [...generations.map(recordLine), ...(progress?.stages.map(stageLine) ?? [])];
-      createOutput(options).result({ workflowId, generations, stages: progress?.stages ?? [] }, text.join('\n'));
+      const text = [...generations.map(recordLine), ...(progress?.stages.map(stageLine) ?? []), ...nextLines(progress?.next ?? [])];
+      createOutput(options).result({ workflowId, generations, stages: progress?.stages ?? [], next: progress?.next ?? [] }, text.join('\n'));
     });
   command
     .command('cancel')

@@ -13,7 +13,7 @@ export function dryRunText(report: DryRunReport, diff: DiffDocument | undefined)
     lines.push(`  read ${records.read} = stored ${records.stored} + duplicates ${records.duplicates} + quarantined ${totalQuarantined(records.quarantined)}`);
   }
   const failed = report.rules.filter(({ result }) => result !== 'PASS');
-  if (report.rules.length > 0) lines.push(`  gate: ${report.rules.length - failed.length} rules passed, ${failed.length} failed`);
+  if (report.rules.length > 0) lines.push(`  gate: ${report.rules.length - failed.length} of ${report.rules.length} rules passed, ${failed.length} failed`);
   for (const rule of failed) lines.push(`    ✘ ${rule.step}: ${rule.rule}: ${rule.message ?? rule.result}`);
   for (const relation of diff?.relations ?? []) lines.push('', ...relationLines(relation));
   lines.push('', ...shadowLines(report));

@@ -1,13 +1,14 @@
 import { Command } from 'commander';
 import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/client';
 import { cycleWorkflowId } from '../domain/cycle';
+import { cycleDetails } from '../domain/cycle-details';
 import { askedInterval } from '../domain/ingest';
-import type { StageProgress } from '../domain/progress';
+import type { PipelineSpec } from '../domain/pipeline-spec';
 import { pipelines } from '../pipelines';
 import { reportText, retryLine, stageLine } from './cycle-text';
 import { type DryRunOptions, runDry } from './dry-run';
 import { loadStackEnvironment } from './environment';
-import { followCycle } from './follow-cycle';
+import { type CycleWatcher, followCycle } from './follow-cycle';
 import { createOutput, type Output, UsageError } from './output';
 import { withTemporal } from './temporal-client';
 
@@ -40,18 +41,13 @@ export function runCommand(): Command {
     .action(async (pipeline: string, options: RunOptions) => {
       await loadStackEnvironment();
       const output = createOutput(options);
-      const { workflowId, intervalEnd } = requestedCycle(pipeline, options.intervalEnd);
-      const watcher = {
-        stage: (row: StageProgress) => output.note(stageLine(row)),
-        advance: (stage: string, done: number, total: number, unit: string) => output.advance(stage, done, total, unit),
-        retry: (stage: string, activity: string, attempt: number, message: string) => output.note(retryLine(stage, activity, attempt, message)),
-      };
+      const { spec, workflowId, intervalEnd } = requestedCycle(pipeline, options.intervalEnd);
       if (options.dryRun !== true && (options.drop === true || options.keepHours !== undefined)) {
         throw new UsageError(`${options.drop === true ? '--drop' : '--keep-hours'} is of a dry run: add --dry-run`);
       }
       await withTemporal(async (client) => {
         if (options.dryRun === true) {
-          if (!(await runDry(client, { pipeline, intervalEnd }, options, output, watcher))) process.exitCode = 1;
+          if (!(await runDry(client, { pipeline, intervalEnd }, options, output, watcherOn(output)))) process.exitCode = 1;
           return;
         }
         try {
@@ -62,6 +58,7 @@ export function runCommand(): Command {
             workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
             workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
             staticSummary: `${pipeline} until ${intervalEnd}`,
+            staticDetails: cycleDetails(spec, intervalEnd),
           });
         } catch (error) {
           if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
@@ -75,24 +72,28 @@ export function runCommand(): Command {
 
 /** Shows a cycle's stages until it ends, then its report; exit code 1 unless it was promoted or empty. */
 export async function followToResult(client: Client, workflowId: string, output: Output): Promise<void> {
-  const report = await followCycle(client, workflowId, {
-    stage: (row) => output.note(stageLine(row)),
-    advance: (stage, done, total, unit) => output.advance(stage, done, total, unit),
-    retry: (stage, activity, attempt, message) => output.note(retryLine(stage, activity, attempt, message)),
-  });
+  const report = await followCycle(client, workflowId, watcherOn(output));
   output.result(report, reportText(report));
   if (report.outcome !== 'promoted' && report.outcome !== 'empty') process.exitCode = 1;
 }
 
+function watcherOn(output: Output): CycleWatcher {
+  return {
+    stage: (row) => output.note(stageLine(row)),
+    advance: (stage, done, total, unit) => output.advance(stage, done, total, unit),
+    retry: (stage, activity, attempt, message) => output.note(retryLine(stage, activity, attempt, message)),
+  };
+}
+
 /** @throws UsageError for a pipeline that nobody declared or an interval that is none of its own, or that has not closed */
-function requestedCycle(pipeline: string, intervalEnd: string | undefined): { workflowId: string; intervalEnd: string } {
+function requestedCycle(pipeline: string, intervalEnd: string | undefined): { spec: PipelineSpec; workflowId: string; intervalEnd: string } {
   const spec = pipelines.find((each) => each.name === pipeline);
   if (spec === undefined) {
     throw new UsageError(`No pipeline is named "${pipeline}": declared are ${pipelines.map((each) => each.name).join(', ')}`);
   }
   try {
     const interval = askedInterval(spec, intervalEnd === undefined ? {} : { intervalEnd }, new Date());
-    return { workflowId: cycleWorkflowId(spec.name, interval.end), intervalEnd: interval.end };
+    return { spec, workflowId: cycleWorkflowId(spec.name, interval.end), intervalEnd: interval.end };
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }

@@ -79,6 +79,11 @@ export function announcementOf(input: AnnounceOutcomeInput): Announcement {
   };
 }
 
+/** What to do next, as the announcement of the outcome says it. */
+export function nextSteps(input: AnnounceOutcomeInput): readonly Step[] {
+  return said(input).next;
+}
+
 /** One line of printable text, no longer than `longest` UTF-16 units. */
 export function plain(text: string, longest: number): string {
   const line = text.replace(CONTROL, ' ').trim();

@@ -1,3 +1,4 @@
+import type { Step } from './announcement';
 import type { CycleOutcome, CycleRef, Stage } from './cycle';
 import type { Decision } from './decision';
 import type { RecordCounts } from './documents';
@@ -22,6 +23,8 @@ export interface CycleProgress {
   readonly generation?: number;
   readonly outcome?: CycleOutcome;
   readonly stages: readonly StageProgress[];
+  /** What a person may do next, once it has ended or waits for a decision. */
+  readonly next?: readonly Step[];
 }
 
 export interface RuleOutcome {

@@ -16,6 +16,7 @@ import {
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { type BackfillInput, backfillWorkflowId, isDue, MOST_AT_ONCE } from '../domain/backfill';
 import type { BackfillProgress, ConcludedInterval } from '../domain/backfill-progress';
+import { cycleDetails } from '../domain/cycle-details';
 import { CycleOutcome, cycleWorkflowId } from '../domain/cycle';
 import { type DataInterval, toRfc3339 } from '../domain/data-interval';
 import { FailureType } from '../domain/failure-type';
@@ -85,8 +86,9 @@ export async function backfill(input: ContinuedBackfill): Promise<BackfillProgre
   return board.progress;
 }
 
-// It may go on for days and by continuing as new: pinned, it would keep the build that began it from ever being stopped.
-setWorkflowOptions({ versioningBehavior: 'AUTO_UPGRADE' }, backfill);
+// It may go on for days and by continuing as new: pinned, it would keep the build that began it from ever being stopped. A worker without
+// a build must say nothing of it: Temporal refuses such a worker's answers, and the execution would stand still.
+setWorkflowOptions(() => (workflowInfo().currentDeploymentVersion?.deploymentName ? { versioningBehavior: 'AUTO_UPGRADE' } : {}), backfill);
 
 /** The cycles of one page, `concurrency` at a time. */
 class BackfillRun {
@@ -163,6 +165,7 @@ class BackfillRun {
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
         priority: { priorityKey: LOWEST_PRIORITY },
         staticSummary: `${this.spec.name} until ${intervalEnd}, backfill`,
+        staticDetails: cycleDetails(this.spec, intervalEnd),
       });
       return { intervalEnd, outcome, ...(reason === undefined ? {} : { reason }) };
     } catch (error) {

@@ -11,6 +11,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { nextSteps } from '../domain/announcement';
 import { CycleOutcome, type CyclePriority, type CycleRef, cycleWorkflowId } from '../domain/cycle';
 import { toRfc3339 } from '../domain/data-interval';
 import { FailureType } from '../domain/failure-type';
@@ -128,7 +129,7 @@ async function runStages(
   if (gate === undefined) {
     const looked = await table.run('check', async (detail) => {
       const verdict = await checkBatch(spec, cycle, detail, reused.output);
-      return { verdict, passed: await passesGate(spec, cycle, verdict, desk, report, detail) };
+      return { verdict, passed: await passesGate(spec, cycle, verdict, desk, report, { detail, offer: (next) => table.offer(next) }) };
     });
     if (!looked.passed) return;
     gate = looked.verdict;
@@ -181,7 +182,7 @@ async function conclude(spec: PipelineSpec, report: ReportDraft, desk: DecisionD
 }
 
 function finish(table: StageTable, report: ReportDraft): void {
-  table.close(report.outcome);
+  table.close(report.outcome, nextSteps(announcementOf(report)));
   upsertSearchAttributes([{ key: outcomeAttribute, value: report.outcome }]);
 }
 

@@ -1,4 +1,5 @@
 import { upsertSearchAttributes } from '@temporalio/workflow';
+import { nextSteps, type Step, utcMinute } from '../domain/announcement';
 import { CycleOutcome, type CycleRef } from '../domain/cycle';
 import { decisionSentence } from '../domain/decision';
 import type { PipelineSpec } from '../domain/pipeline-spec';
@@ -12,6 +13,12 @@ import type { Detail } from './stages';
 
 const short = describedActivities(shortStep);
 
+/** Where the stage table says that the cycle waits for a person, and what that person may do. */
+interface HeldRow {
+  readonly detail: Detail;
+  readonly offer: (next: readonly Step[]) => void;
+}
+
 /**
  * Whether the cycle may go on to the load: its rules have passed, or a person approved it all the same. Else the report says why not.
  * A held cycle keeps the dataset's turn until then.
@@ -22,26 +29,29 @@ export async function passesGate(
   gate: GateVerdict,
   desk: DecisionDesk,
   report: ReportDraft,
-  detail: Detail,
+  { detail, offer }: HeldRow,
 ): Promise<boolean> {
   report.rules = gate.rules;
   report.gate = gate.rowCounts;
   const failed = failedRules(gate.rules);
   if (failed.length === 0) return true;
   report.reason = failed.map((rule) => `${rule.step}: ${rule.rule} (${rule.message ?? rule.result})`).join('; ');
+  const rulesFailed = `${failed.length} ${failed.length === 1 ? 'rule' : 'rules'} failed`;
   const { hold } = spec.quality;
   if (hold !== undefined) {
     upsertSearchAttributes([{ key: outcomeAttribute, value: 'held' }]);
     const announcement = announcementOf(report);
+    offer(nextSteps({ ...announcement, outcome: 'held' }));
     const decision = await desk.wait(hold, async (reminder, until) => {
       if (reminder === 0) {
-        detail(`held: ${failed.length} rules failed; waits until ${until} for \`meridian approve\` or \`meridian reject\``);
+        detail(`held: ${rulesFailed}; waits until ${utcMinute(until)} for a person's decision`);
         await short.recordCounts({ cycle, counts: { held: { until, failedRules: failed.length } } });
       }
       await short.announceOutcome({ ...announcement, until, ...(reminder === 0 ? { outcome: 'held' } : { outcome: 'reminder', reminder }) });
     });
     report.decision = decision;
-    detail(`${failed.length} rules failed; ${decisionSentence(decision)}`);
+    offer([]);
+    detail(`${rulesFailed}; ${decisionSentence(decision)}`);
     if (decision.decision === 'approve') {
       delete report.reason;
       return true;

@@ -12,6 +12,7 @@ import {
   ParentClosePolicy,
   setCurrentDetails,
   setHandler,
+  setWorkflowOptions,
   startChild,
   upsertSearchAttributes,
   workflowInfo,
@@ -95,6 +96,9 @@ export async function inbox({ pipeline, carried }: InboxInput): Promise<InboxVie
   await condition(allHandlersFinished);
   return box.view;
 }
+
+// It lives for as long as its pipeline runs on objects: pinned, it would keep the build that began it from ever being stopped.
+setWorkflowOptions({ versioningBehavior: 'AUTO_UPGRADE' }, inbox);
 
 /** The state and its handlers; every change shows in the Web UI. */
 class Inbox {

@@ -1,4 +1,5 @@
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
+import type { Step } from '../domain/announcement';
 import { type CycleOutcome, type CycleRef, STAGES, type Stage } from '../domain/cycle';
 import type { CycleProgress, StageProgress } from '../domain/progress';
 import { stageMarkdown } from '../domain/stage-markdown';
@@ -9,6 +10,7 @@ export class StageTable {
   private readonly rows: Map<Stage, StageProgress>;
   private cycle: CycleRef | undefined;
   private outcome: CycleOutcome | undefined;
+  private next: readonly Step[] = [];
 
   constructor(
     private readonly pipeline: string,
@@ -29,6 +31,7 @@ export class StageTable {
       ...(this.cycle === undefined ? {} : { generation: this.cycle.generation }),
       ...(this.outcome === undefined ? {} : { outcome: this.outcome }),
       stages: this.stages,
+      ...(this.next.length === 0 ? {} : { next: this.next }),
     };
   }
 
@@ -56,8 +59,16 @@ export class StageTable {
     this.set({ stage, state: 'skipped', detail });
   }
 
-  close(outcome: CycleOutcome): void {
+  /** What a person may do while the cycle waits for one; nothing once it goes on. */
+  offer(next: readonly Step[]): void {
+    this.next = next;
+    this.publish();
+  }
+
+  /** @param next - what a person may do after it */
+  close(outcome: CycleOutcome, next: readonly Step[] = []): void {
     this.outcome = outcome;
+    this.next = next;
     for (const row of this.stages) if (row.state === 'waiting') this.rows.set(row.stage, { ...row, state: 'skipped' });
     this.publish();
   }

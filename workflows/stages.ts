@@ -69,7 +69,7 @@ export async function transformBatch(
 export async function checkBatch(spec: PipelineSpec, cycle: CycleRef, detail: Detail, output?: CycleRef): Promise<GateVerdict> {
   const verdict = await checkQuality(spec, cycle, output);
   const failed = failedRules(verdict.rules);
-  detail(`${verdict.rules.length - failed.length} rules passed, ${failed.length} failed${failed.map((rule) => `; ${rule.step}: ${rule.rule}`).join('')}`);
+  detail(`${verdict.rules.length - failed.length} of ${verdict.rules.length} rules passed, ${failed.length} failed${failed.map((rule) => `; ${rule.step}: ${rule.rule}`).join('')}`);
   return verdict;
 }
 

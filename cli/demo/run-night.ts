@@ -2,6 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { type Client as TemporalClient, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/client';
 import type { Pool } from 'pg';
 import { cycleWorkflowId } from '../../domain/cycle';
+import { cycleDetails } from '../../domain/cycle-details';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import type { CycleReport, StageProgress } from '../../domain/progress';
 import { retryLine, stageLine } from '../cycle-text';
@@ -55,6 +56,7 @@ async function runCycle({ night, spec, taskQueue, temporal, workerLost, output }
     workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
     workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
     staticSummary: `${spec.name} until ${night.intervalEnd} (demo)`,
+    staticDetails: cycleDetails(spec, night.intervalEnd),
   });
   const lost = workerLost.catch(async (error: unknown) => {
     await handle.terminate('the demo lost its worker');

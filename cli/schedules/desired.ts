@@ -1,5 +1,6 @@
 import type { ScheduleOptions, ScheduleOptionsAction, ScheduleSpec as TemporalScheduleSpec } from '@temporalio/client';
 import { scheduleId } from '../../domain/cycle';
+import { cycleDetails } from '../../domain/cycle-details';
 import type { PipelineSpec, ScheduleOverlap, ScheduleSpec } from '../../domain/pipeline-spec';
 
 /** A pipeline that declares when it runs. */
@@ -26,6 +27,7 @@ export function scheduleOptions(spec: ScheduledPipeline, taskQueue: string) {
       taskQueue,
       args: [{ pipeline: spec.name }],
       staticSummary: `${spec.name}, by its schedule`,
+      staticDetails: cycleDetails(spec),
     },
     policies: {
       overlap: OVERLAP_POLICY[schedule.overlap],

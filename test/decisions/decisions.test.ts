@@ -78,6 +78,9 @@ test(
     await held(night);
     const while_ = await rows<{ night: string }>(`select distinct night from public.vw_d1_approved_points`, []);
     expect(await refusal(decide(night, 'approve', { by: '', reason: 'x' }))).toMatch(/by: expected 1 to 100 characters/);
+    expect((await night.query<CycleProgress>('progress')).next?.map(({ command }) => command)).toEqual(
+      ['approve', 'reject'].map((word) => `npx meridian ${word} ${story.spec.name} ${nightEnd(2)} --reason "..."`),
+    );
     expect(await decide(night, 'approve')).toMatchObject({ decision: 'approve', by: 'ada', automatic: false });
     await story.ends(2, 'promoted', night);
 

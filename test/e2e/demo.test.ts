@@ -10,6 +10,7 @@ import type { Pool } from 'pg';
 import { readStackEnv } from '../../infra/local/stack-env';
 import { cacheFolder } from '../../infra/local/toolchain/cache';
 import { type OpenDatabase, openDatabase } from '../../sql/database';
+import { PageShell, pageCommands } from '../support/documented-page';
 import { type ExpectedNight, servedChecksums } from '../support/expected/checksums';
 import { type Finished, startMeridian } from './meridian-process';
 
@@ -234,3 +235,35 @@ test('I5 I7 the demo that was killed left no job, no open cycle, no turn and no 
   expect(tables.map(({ relname }) => relname)).toEqual(['positions_v1', 'positions_v2', 'zone_activity_v1', 'zone_activity_v2']);
   expect(turns).toEqual([]);
 });
+
+/** Before a command that needs it: a cycle that runs. */
+const SETUP: Readonly<Record<string, string>> = {
+  'npx meridian cycles cancel': 'npx meridian rerun mobile-geolocation 2018-08-03T00:00:00Z --from transform --reason "to be cancelled" --no-wait',
+};
+/** Nothing is held in the demo: then a decision must be refused in so many words. */
+const REFUSED: Readonly<Record<string, RegExp>> = {
+  'npx meridian approve': /Nothing was decided: the cycle etl\/mobile-geolocation-2018-08-03T00:00:00Z does not run/,
+  'npx meridian reject': /Nothing was decided: the cycle etl\/mobile-geolocation-2018-08-03T00:00:00Z does not run/,
+};
+
+test('every command of docs/operating.md works as pasted, in the order of the page (X3, X4, X8, X9, S4.18)', async () => {
+  const { typed } = pageCommands('operating.md');
+  const shell = new PageShell({ ...env, ...stack }, home);
+  const failures: unknown[] = [];
+  for (const line of typed) {
+    const of = <T>(table: Readonly<Record<string, T>>) => Object.entries(table).find(([start]) => line.startsWith(start))?.[1];
+    const setup = of(SETUP);
+    if (setup !== undefined) await shell.type(setup);
+    const { code, said } = await shell.type(line);
+    const refusal = of(REFUSED);
+    if (refusal === undefined ? code !== 0 : code !== 1 || !refusal.test(said)) failures.push({ line, code, said });
+  }
+
+  expect(failures).toEqual([]);
+  expect(typed.length).toBeGreaterThan(30);
+  const [served] = await rowsOf<{ kind: string; rows: number }>(
+    database.pool,
+    `select p.kind, (select count(*)::int from vw_positions) as rows from meridian.promotion p where p.pipeline = 'mobile-geolocation' order by p.sequence desc limit 1`,
+  );
+  expect(served).toEqual({ kind: 'cycle', rows: expected[1]?.served.positions?.rows });
+}, LIMIT_MS);

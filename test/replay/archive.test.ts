@@ -12,7 +12,7 @@ import { faultPipeline } from '../faults/pipeline';
 import { plant, uproot } from '../faults/planted/plant';
 import { nightEnd, rawNight } from '../faults/raw-night';
 import { HISTORY_PREFIX } from '../../worker/history-archive';
-import { PageShell, upgradingCommands } from './upgrading-page';
+import { PageShell, pageCommands } from '../support/documented-page';
 
 const LIMIT_MS = 5 * 60_000;
 const spec = faultPipeline('h1-archived');
@@ -148,7 +148,7 @@ test(
 test(
   'every command of docs/upgrading.md works as pasted, in the order of the page, and its CI job runs what was typed before (X7, I8)',
   async () => {
-    const { typed, ci } = upgradingCommands();
+    const { typed, ci } = pageCommands('upgrading.md');
     await lab.workers.stop();
     const shell = new PageShell(env, home);
     const failures: unknown[] = [];

@@ -6,14 +6,14 @@ import { parse } from 'yaml';
 
 const CHECKOUT = resolve(__dirname, '..', '..');
 
-/** What docs/upgrading.md tells its reader to type, in the order of the page, and what its CI job runs. */
-export function upgradingCommands(): { readonly typed: readonly string[]; readonly ci: readonly string[] } {
-  const page = readFileSync(join(CHECKOUT, 'docs', 'upgrading.md'), 'utf8');
+/** What a page of docs/ tells its reader to type, in its order, and what the jobs of its CI examples run. */
+export function pageCommands(name: string): { readonly typed: readonly string[]; readonly ci: readonly string[] } {
+  const page = readFileSync(join(CHECKOUT, 'docs', name), 'utf8');
   const blocks = (language: string) => [...page.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\``, 'gm'))].map(([, block = '']) => block);
-  const { jobs } = parse(blocks('yaml')[0] ?? '') as { readonly jobs: { readonly replay: { readonly steps: readonly { readonly run?: string }[] } } };
+  const workflows = blocks('yaml').map((block) => parse(block) as { readonly jobs: Readonly<Record<string, { readonly steps: readonly { readonly run?: string }[] }>> });
   return {
     typed: blocks('sh').flatMap((block) => block.split('\n').filter((line) => line !== '')),
-    ci: jobs.replay.steps.flatMap(({ run }) => (run === undefined ? [] : [run])),
+    ci: workflows.flatMap(({ jobs }) => Object.values(jobs)).flatMap(({ steps }) => steps.flatMap(({ run }) => (run === undefined ? [] : [run]))),
   };
 }
 
