@@ -16,8 +16,8 @@ import { checkSignature, signed, systemUser } from './signature';
 import { withTemporal } from './temporal-client';
 
 interface StartOptions {
-  readonly from: string;
-  readonly to: string;
+  readonly from?: string;
+  readonly to?: string;
   readonly all?: boolean;
   readonly concurrency: number;
   readonly preview?: boolean;
@@ -37,8 +37,9 @@ export function backfillCommand(): Command {
   const command = new Command('backfill')
     .description('run the intervals of a range that are not loaded, oldest first, behind the nightly; one backfill at a time of a pipeline')
     .argument('<pipeline>', 'a declared pipeline, see `meridian pipelines list`')
-    .requiredOption('--from <instant>', 'start of the first interval, RFC 3339')
-    .requiredOption('--to <instant>', 'end of the last interval, RFC 3339')
+    // Not commander's own required options: those it would ask of `status` and the others too.
+    .option('--from <instant>', 'start of the first interval, RFC 3339 (required)')
+    .option('--to <instant>', 'end of the last interval, RFC 3339 (required)')
     .option('--all', 'also intervals that are loaded, empty or rejected (a loaded one finds nothing new: see `meridian rerun` to transform it again)')
     .option('--concurrency <n>', `cycles at once, 1 to ${MOST_AT_ONCE}; they take turns at the dataset`, concurrency, 1)
     .option('--by <name>', 'who asks for it, for the record', systemUser())
@@ -83,6 +84,7 @@ async function start(pipeline: string, options: StartOptions): Promise<void> {
 }
 
 function inputOf(spec: PipelineSpec, { from, to, all, concurrency: atOnce, by }: StartOptions): BackfillInput {
+  if (from === undefined || to === undefined) throw new UsageError('Say which intervals: --from <instant> --to <instant>, ends of intervals in RFC 3339');
   try {
     backfillIntervals(spec, { from, to }, new Date());
   } catch (error) {
