@@ -12,7 +12,6 @@ import {
   ParentClosePolicy,
   setCurrentDetails,
   setHandler,
-  setWorkflowOptions,
   startChild,
   upsertSearchAttributes,
   workflowInfo,
@@ -41,6 +40,7 @@ import {
 import { inboxMarkdown } from '../domain/inbox-markdown';
 import type { IngestDeclaration } from '../domain/ingest';
 import { dataStep, pureLookup, waitStep } from './activity-options';
+import { autoUpgrade } from './auto-upgrade';
 import { describedActivities } from './described-activities';
 import { etlCycle } from './etl-cycle';
 import { pipelineAttribute } from './search-attributes';
@@ -97,8 +97,7 @@ export async function inbox({ pipeline, carried }: InboxInput): Promise<InboxVie
   return box.view;
 }
 
-// It lives for as long as its pipeline runs on objects: pinned, it would keep the build that began it from ever being stopped.
-setWorkflowOptions({ versioningBehavior: 'AUTO_UPGRADE' }, inbox);
+autoUpgrade(inbox);
 
 /** The state and its handlers; every change shows in the Web UI. */
 class Inbox {
