@@ -141,7 +141,7 @@ async function follow(client: Client, pipeline: string, output: Output): Promise
     if (end === undefined) continue;
     if ('report' in end) return end.report;
     if (progress !== undefined) output.note(backfillProgressText(progress));
-    throw new Error(`The backfill of ${pipeline} did not end well: ${end.error instanceof WorkflowFailedError ? failureOf(end.error) : String(end.error)}`);
+    throw new Error(`The backfill of ${pipeline} did not end well: ${end.error instanceof WorkflowFailedError ? failureOf(end.error) : String(end.error)}\nWhat is left runs when it is started again; \`meridian cycles list --pipeline ${pipeline}\` says how each cycle ended`);
   }
 }
 

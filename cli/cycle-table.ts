@@ -28,13 +28,18 @@ export function cycleTable(records: readonly CycleRecord[], width: number, zone?
     .join('\n');
 }
 
+/** The outcome, or what an open cycle does. */
+export function outcomeWord({ outcome, counts }: Pick<CycleRecord, 'outcome' | 'counts'>): string {
+  return outcome ?? (counts['held'] === undefined ? 'open' : 'held');
+}
+
 function cells({ cycle, outcome, counts, openedAt, closedAt, detail }: CycleRecord, zone: string | undefined): readonly string[] {
   const served = (counts['served'] ?? []) as readonly ServedRelation[];
   return [
     cycle.pipeline,
     cycle.intervalEnd,
     String(cycle.generation),
-    outcome ?? (counts['held'] === undefined ? 'open' : 'held'),
+    outcomeWord({ outcome, counts }),
     utcAndLocal(openedAt, zone),
     closedAt === null ? '' : took(openedAt, closedAt),
     served.map((relation) => relation.rows).join(' + '),

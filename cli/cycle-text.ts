@@ -11,9 +11,9 @@ export function stageLine(row: StageProgress): string {
   return `${SIGN[row.state]} ${row.stage.padEnd(9)} ${seconds.padStart(7)}  ${row.detail ?? (row.state === 'running' ? 'running' : '')}`.trimEnd();
 }
 
-/** What may be done next, a line each. */
+/** What may be done next; a command has a line of its own, to be copied. */
 export function nextLines(steps: readonly Step[]): readonly string[] {
-  return steps.map(({ what, command }) => `  ${what}: ${command}`);
+  return steps.length === 0 ? [] : ['What you may do:', ...steps.flatMap(({ what, command }) => [`  ${what}:`, `    ${command}`])];
 }
 
 /** A report in a few lines. */

@@ -55,9 +55,15 @@ export async function followCycle<Report extends { readonly stages: readonly Sta
       return ended.report;
     } else {
       if (ended.error instanceof PayloadRefused) throw ended.error; // it ended; how, is not for us to read
-      throw new Error(`The cycle ${workflowId} did not end well: ${failureOf(ended.error)}`);
+      throw new Error(`The cycle ${workflowId} did not end well: ${failureOf(ended.error)}\n${nextStep(workflowId)}`);
     }
   }
+}
+
+/** A dry run's execution is no cycle's, and leaves no record. */
+function nextStep(workflowId: string): string {
+  if (!workflowId.startsWith('etl/')) return `See \`temporal workflow show --workflow-id ${workflowId}\``;
+  return `See \`meridian cycles show ${workflowId}\`, and its job's log by \`meridian logs ${workflowId}\``;
 }
 
 /** What the pending activities heartbeat, and why the last attempt of one failed: without it a retried fault looks like a hang. */

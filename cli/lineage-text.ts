@@ -3,6 +3,7 @@ import { type Decision, decisionSentence } from '../domain/decision';
 import type { RecordCounts } from '../domain/documents';
 import type { RuleOutcome, ServedRelation } from '../domain/progress';
 import type { CycleLineage } from '../sql/queries/lineage';
+import { outcomeWord } from './cycle-table';
 import { took, utcAndLocal } from './times';
 
 /** What the cycle's record keeps, as `closingOf` writes it; nothing of it before the cycle has closed. */
@@ -19,8 +20,8 @@ export function lineageText({ record, jobs, promotion, told }: CycleLineage, zon
   const { cycle, openedAt, closedAt } = record;
   const counts: ClosedCounts = record.counts;
   return [
-    `${cycle.pipeline} [${cycle.intervalStart}, ${cycle.intervalEnd}) generation ${cycle.generation}: ${record.outcome ?? 'open'}`,
-    ...(record.detail ? [`  why        ${record.detail}`] : []),
+    `${cycle.pipeline} [${cycle.intervalStart}, ${cycle.intervalEnd}) generation ${cycle.generation}: ${outcomeWord(record)}`,
+    ...(record.detail ? [`  why        ${record.detail.trimEnd().replaceAll('\n', `\n${' '.repeat(13)}`)}`] : []),
     `  ran        ${utcAndLocal(openedAt, zone)}${closedAt === null ? ', still open' : `, took ${took(openedAt, closedAt)}`}`,
     ...(record.rerun === null ? [] : [`  rerun      from ${record.rerun.from}`]),
     ...recordLines(counts),

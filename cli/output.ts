@@ -11,6 +11,9 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
+const NOTHING_LISTENS =
+  'nothing listens there. `npx meridian up` starts what is down of the local stack; elsewhere PGHOST, PGPORT, AWS_ENDPOINT_URL and TEMPORAL_ADDRESS say where';
+
 /** One clear paragraph for a person; the stack trace for those who set MERIDIAN_DEBUG. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
@@ -18,14 +21,20 @@ export function messageOf(error: unknown): string {
   // A refused connection is an AggregateError with nothing to say but its parts.
   const parts = error instanceof AggregateError ? error.errors.map(messageOf) : [];
   const message = error.message === '' ? [...new Set(parts)].join('; ') : error.message;
+  if (parts.length === 0 && (error as NodeJS.ErrnoException).code === 'ECONNREFUSED') return `${message}: ${NOTHING_LISTENS}`;
   return message === '' ? error.name : message;
+}
+
+/** False for a terminal that only ever appends, and for a CI job's log, which keeps every redrawn line. */
+export function redrawsLines(isTerminal: boolean, { TERM, CI }: NodeJS.ProcessEnv): boolean {
+  return isTerminal && TERM !== 'dumb' && (CI ?? '') === '';
 }
 
 const BAR_CELLS = 24;
 
 /** A bar replaces itself on a terminal; elsewhere a line is printed for every tenth of the way. */
 export function createOutput(options: { readonly json?: boolean }): Output {
-  const terminal = process.stderr.isTTY;
+  const terminal = redrawsLines(process.stderr.isTTY, process.env);
   let barShown = false;
   const tenths = new Map<string, number>();
   const clearBar = () => {

@@ -104,7 +104,7 @@ async function execute<T>(client: Client, type: string, workflowId: string, inpu
   try {
     return (await client.workflow.execute(type, { workflowId, taskQueue: process.env.MERIDIAN_TASK_QUEUE ?? 'meridian', args: [input], workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL })) as T;
   } catch (error) {
-    if (error instanceof WorkflowExecutionAlreadyStartedError) throw new Error(`${workflowId} runs already: wait for its end`);
+    if (error instanceof WorkflowExecutionAlreadyStartedError) throw new Error(`${workflowId} runs already: wait for its end, \`temporal workflow show --workflow-id ${workflowId} --follow\` shows it`);
     if (error instanceof WorkflowFailedError) throw new Error(failureOf(error));
     throw error;
   }

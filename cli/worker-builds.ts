@@ -80,7 +80,7 @@ export async function promoteBuild(deployment: Deployment, buildId: string): Pro
 export async function drainBuild(deployment: Deployment, buildId: string, limitMs: number, onOpen: (open: number) => void): Promise<number> {
   const builds = await listBuilds(deployment);
   const build = builds.find((each) => each.buildId === buildId);
-  if (build === undefined) throw new Error(`Temporal knows no build ${buildId}: there are ${builds.map((each) => each.buildId).join(', ') || 'none'}`);
+  if (build === undefined) throw new Error(`Temporal knows no build ${buildId}: there are ${builds.map((each) => each.buildId).join(', ') || 'none'}. A worker that was started with MERIDIAN_WORKER_BUILD_ID makes its build known`);
   if (build.current) throw new Error(`Build ${buildId} is the current one and gets every new execution: \`meridian builds promote\` another first`);
   let before: number | undefined;
   for (const deadline = Date.now() + limitMs; ; await sleep(LOOK_MS)) {

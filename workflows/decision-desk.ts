@@ -19,6 +19,7 @@ export class DecisionDesk {
 
   constructor(workflowId: string) {
     setHandler(decideUpdate, (input) => this.take(input), {
+      description: 'of a held cycle: {"decision":"approve" or "reject","by":"<who>","reason":"<why>"}',
       validator: (input) => {
         const faults = decisionFaults(input);
         if (faults.length > 0) throw new TypeError(`No decision: ${faults.join('; ')}`);

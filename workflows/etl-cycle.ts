@@ -62,7 +62,7 @@ const data = describedActivities(dataStep);
  */
 export async function etlCycle(input: EtlCycleInput): Promise<CycleReport> {
   const table = new StageTable(input.pipeline);
-  setHandler(progressQuery, () => table.progress);
+  setHandler(progressQuery, () => table.progress, { description: 'the stage table, and what a person may do next' });
   const desk = new DecisionDesk(workflowInfo().workflowId);
 
   const { spec, interval } = await table.run('resolve', () => resolvePipeline({ ...input, startedAt: askedAt() }));

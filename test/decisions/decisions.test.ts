@@ -3,6 +3,7 @@ import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { Decision, DecisionInput } from '../../domain/decision';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import type { CycleProgress } from '../../domain/progress';
+import { cancelCycle } from '../../cli/cancel-cycle';
 import { lineageText } from '../../cli/lineage-text';
 import { openDatabase } from '../../sql/database';
 import { listCycles } from '../../sql/queries/cycles';
@@ -10,6 +11,8 @@ import { readLineage } from '../../sql/queries/lineage';
 import { Lab } from '../faults/lab';
 import { NIGHT_LIMIT_MS } from '../faults/nights';
 import { faultPipeline } from '../faults/pipeline';
+import { createOutput } from '../../cli/output';
+import { cycleWorkflowId } from '../../domain/cycle';
 import { nightEnd } from '../faults/raw-night';
 import { refusal, Story } from '../faults/story';
 
@@ -95,6 +98,13 @@ test(
     expect(await lineageOf(story.spec, 2)).toMatch(
       /: promoted\n.*records +\d+ raw objects: read \d+ = stored .*EMR Serverless run \w+, SUCCESS\n.*FAIL added: .*decision +approved by ada: the sensors were off.*promotion +2, .*served +vw_d1_approved_points → .* rows\n.*told .*\/held: 2.*told .*\/promoted: 2/s,
     );
+    for (const [end, why] of [
+      [nightEnd(2), /Nothing was cancelled: .* has ended \(completed\), see `meridian cycles show /],
+      [nightEnd(9), /Nothing was cancelled: Temporal knows no execution of .* `meridian cycles list --pipeline /],
+    ] as const) {
+      const named = { pipeline: story.spec.name, intervalEnd: end, workflowId: cycleWorkflowId(story.spec.name, end) };
+      expect(await refusal(cancelCycle(lab.access.temporal, named, createOutput({})))).toMatch(why);
+    }
     await story.holds();
   },
   LIMIT_MS,
