@@ -2,14 +2,14 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { Context, log } from '@temporalio/activity';
 import type { CycleRef } from '../domain/cycle';
-import type { BatchManifest, RawObject, S3Pointer } from '../domain/documents';
+import type { DataInterval } from '../domain/data-interval';
+import type { BatchManifest, S3Pointer } from '../domain/documents';
+import type { IngestDeclaration } from '../domain/ingest';
 import type { PipelineSpec } from '../domain/pipeline-spec';
-import { arrivalDays, arrivalHourOf, dayPrefix } from './batches/arrival-hours';
 import { cutChunks } from './batches/cut-chunks';
-import { listCurrentVersions, listPrefixes } from './batches/list-versions';
+import { findObjects } from './batches/find-objects';
 import { manifestPointer, readManifest, writeManifestOnce } from './batches/manifest';
-import { type ObjectState, objectSortKey, settledObjects, writeObjectStates } from './batches/objects-table';
-import { forEachParallel } from './for-each-parallel';
+import { type ObjectState, writeObjectStates } from './batches/objects-table';
 
 export interface BatchDependencies {
   readonly s3: S3Client;
@@ -24,8 +24,6 @@ export interface DiscoveredBatches {
   readonly sizeBytes: number;
   readonly chunkCount: number;
 }
-
-const LISTINGS_AT_ONCE = 8; // far below S3's 5,500 reads a second per prefix
 
 /** Activities that find what a cycle is to load, and record what became of it. */
 export function createBatchActivities(deps: BatchDependencies) {
@@ -47,7 +45,7 @@ export function createBatchActivities(deps: BatchDependencies) {
       const earlier = await readManifest(deps.s3, pointer, cancellationSignal);
       if (earlier !== undefined) return summaryOf(pointer, earlier);
 
-      const objects = await findObjects(deps, cycle, spec);
+      const objects = await findObjects(deps, spec, { start: cycle.intervalStart, end: cycle.intervalEnd });
       const written = await writeManifestOnce(
         deps.s3,
         pointer,
@@ -61,6 +59,15 @@ export function createBatchActivities(deps: BatchDependencies) {
         chunks: summary.chunkCount,
       });
       return summary;
+    },
+
+    /**
+     * How much a cycle of the interval would find: raw object versions that no cycle has loaded or set aside, by the listing that
+     * discovery makes. Idempotent: reads only.
+     */
+    async countUnloaded({ declaration, interval }: CountUnloadedInput): Promise<{ readonly objectCount: number; readonly sizeBytes: number }> {
+      const objects = await findObjects(deps, declaration, interval);
+      return { objectCount: objects.length, sizeBytes: sizeOf(objects) };
     },
 
     /**
@@ -88,6 +95,11 @@ export function createBatchActivities(deps: BatchDependencies) {
 }
 export type BatchActivities = ReturnType<typeof createBatchActivities>;
 
+export interface CountUnloadedInput {
+  readonly declaration: IngestDeclaration;
+  readonly interval: DataInterval;
+}
+
 export interface MarkObjectsInput {
   readonly cycle: CycleRef;
   readonly spec: PipelineSpec;
@@ -96,41 +108,15 @@ export interface MarkObjectsInput {
   readonly verdict?: string;
 }
 
-async function findObjects(deps: BatchDependencies, cycle: CycleRef, spec: PipelineSpec): Promise<readonly RawObject[]> {
-  const context = Context.current();
-  const { cancellationSignal: signal } = context;
-  const hours: { readonly arrivalHour: string; readonly prefix: string }[] = [];
-  const interval = { start: cycle.intervalStart, end: cycle.intervalEnd };
-  await forEachParallel(arrivalDays(spec, interval), LISTINGS_AT_ONCE, async (day) => {
-    for (const prefix of await listPrefixes(deps.s3, deps.buckets.raw, dayPrefix(spec, day), signal)) {
-      const arrivalHour = arrivalHourOf(spec, interval, day, prefix);
-      if (arrivalHour !== undefined) hours.push({ arrivalHour, prefix });
-    }
-  });
-
-  const found: RawObject[] = [];
-  await forEachParallel(hours, LISTINGS_AT_ONCE, async ({ arrivalHour, prefix }) => {
-    const listed = await listCurrentVersions(deps.s3, deps.buckets.raw, prefix, signal);
-    const settled = await settledObjects(deps.dynamodb, deps.objectsTable, cycle.dataset, arrivalHour, signal);
-    found.push(...listed.filter((object) => !settled.has(objectSortKey(object))).map((object) => ({ ...object, arrivalHour })));
-    context.heartbeat({ hours: hours.length, objects: found.length });
-  });
-  return sortByKeyBytes(found);
-}
-
-/** UTF-8 byte order, as S3 lists; JavaScript's own order of strings differs beyond the Basic Multilingual Plane. */
-function sortByKeyBytes(objects: readonly RawObject[]): readonly RawObject[] {
-  return objects
-    .map((object) => ({ object, bytes: Buffer.from(`${object.key}\0${object.versionId}`) }))
-    .sort((a, b) => Buffer.compare(a.bytes, b.bytes))
-    .map(({ object }) => object);
-}
-
 function summaryOf(manifest: S3Pointer, { objects, chunks }: BatchManifest): DiscoveredBatches {
   return {
     manifest,
     objectCount: objects.length,
-    sizeBytes: objects.reduce((sum, object) => sum + object.sizeBytes, 0),
+    sizeBytes: sizeOf(objects),
     chunkCount: chunks.length,
   };
+}
+
+function sizeOf(objects: BatchManifest['objects']): number {
+  return objects.reduce((sum, object) => sum + object.sizeBytes, 0);
 }

@@ -3,6 +3,7 @@ import type { BatchActivities } from './batches';
 import type { CycleActivities } from './cycles';
 import type { DataQualityActivities } from './data-quality';
 import type { DryRunActivities } from './dry-run';
+import type { InboxActivities } from './inbox';
 import type { LedgerActivities } from './ledger';
 import type { LoadActivities } from './load';
 import type { PipelineActivities } from './pipelines';
@@ -18,6 +19,7 @@ import type { TransformDocumentActivities } from './transform-documents';
 export type Activities = PipelineActivities &
   CycleActivities &
   BatchActivities &
+  InboxActivities &
   LedgerActivities &
   TransformDocumentActivities &
   SparkActivities &

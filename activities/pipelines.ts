@@ -1,12 +1,14 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { requestedInterval } from '../domain/calendar';
 import type { DataInterval } from '../domain/data-interval';
 import { FailureType } from '../domain/failure-type';
+import { askedInterval, type IngestDeclaration, runsOnObject } from '../domain/ingest';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import { validatePipeline } from '../domain/validate-pipeline';
 
 export interface ResolvePipelineInput {
   readonly pipeline: string;
+  /** RFC 3339; only for a cycle that arriving objects started. */
+  readonly intervalStart?: string;
   /** RFC 3339; absent: the last interval that had closed at `startedAt`. */
   readonly intervalEnd?: string;
   /** The execution's start, or the Schedule's tick, RFC 3339. */
@@ -27,30 +29,42 @@ export function createPipelineActivities(deps: { readonly pipelines: readonly Pi
      * @throws `UnknownPipeline`, `InvalidPipeline`, `InvalidInterval`, none of them retryable
      */
     async resolvePipeline(input: ResolvePipelineInput): Promise<ResolvedPipeline> {
-      const spec = deps.pipelines.find((each) => each.name === input.pipeline);
-      if (spec === undefined) {
-        const known = deps.pipelines.map((each) => each.name).join(', ');
-        throw ApplicationFailure.nonRetryable(
-          `No pipeline is named "${input.pipeline}": this worker knows ${known}. Declare it in pipelines/ and restart the worker`,
-          FailureType.UnknownPipeline,
-        );
-      }
-      const faults = validatePipeline(spec);
-      if (faults.length > 0) {
-        throw ApplicationFailure.nonRetryable(
-          `Pipeline "${spec.name}" has ${faults.length} fault(s): ${faults.join('; ')}`,
-          FailureType.InvalidPipeline,
-        );
-      }
+      const spec = declared(deps.pipelines, input.pipeline);
       return { spec, interval: intervalOf(input, spec) };
+    },
+
+    /**
+     * What is declared now about the pipeline's arriving objects; undefined when they start no cycles. Idempotent: reads only.
+     * @throws `UnknownPipeline`, `InvalidPipeline`, neither of them retryable
+     */
+    async resolveIngest({ pipeline }: { readonly pipeline: string }): Promise<IngestDeclaration | undefined> {
+      const spec = declared(deps.pipelines, pipeline);
+      const { name, dataset, intervalHours, raw, dedup, ingest } = spec;
+      return ingest !== undefined && runsOnObject(spec) ? { name, dataset, intervalHours, raw, dedup, ingest } : undefined;
     },
   };
 }
 export type PipelineActivities = ReturnType<typeof createPipelineActivities>;
 
+function declared(pipelines: readonly PipelineSpec[], name: string): PipelineSpec {
+  const spec = pipelines.find((each) => each.name === name);
+  if (spec === undefined) {
+    const known = pipelines.map((each) => each.name).join(', ');
+    throw ApplicationFailure.nonRetryable(
+      `No pipeline is named "${name}": this worker knows ${known}. Declare it in pipelines/ and restart the worker`,
+      FailureType.UnknownPipeline,
+    );
+  }
+  const faults = validatePipeline(spec);
+  if (faults.length > 0) {
+    throw ApplicationFailure.nonRetryable(`Pipeline "${spec.name}" has ${faults.length} fault(s): ${faults.join('; ')}`, FailureType.InvalidPipeline);
+  }
+  return spec;
+}
+
 function intervalOf(input: ResolvePipelineInput, spec: PipelineSpec): DataInterval {
   try {
-    return requestedInterval(spec, input.intervalEnd, new Date(input.startedAt));
+    return askedInterval(spec, input, new Date(input.startedAt));
   } catch (error) {
     throw ApplicationFailure.nonRetryable(
       `${error instanceof Error ? error.message : String(error)} [pipeline=${spec.name}]`,

@@ -23,6 +23,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   rerun: { summary: 'run a closed cycle again from a stage', load: async () => (await import('./rerun')).rerunCommand() },
   discard: { summary: 'never read what a rejected cycle set aside', load: async () => (await import('./discard')).discardCommand() },
   backfill: { summary: 'run the intervals of a range that are not loaded', load: async () => (await import('./backfill')).backfillCommand() },
+  inbox: { summary: 'what has arrived for a pipeline that runs on objects', load: async () => (await import('./inbox')).inboxCommand() },
   cycles: { summary: 'list, show and cancel cycles', load: async () => (await import('./cycles')).cyclesCommand() },
   report: { summary: "a cycle's lineage, from raw objects to what is served", load: async () => (await import('./report')).reportCommand() },
   logs: { summary: "a cycle's external jobs, in their own words", load: async () => (await import('./logs')).logsCommand() },

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/client';
 import { cycleWorkflowId } from '../domain/cycle';
 import { cycleDetails } from '../domain/cycle-details';
-import { requestedInterval } from '../domain/calendar';
+import { askedInterval } from '../domain/ingest';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import { pipelines } from '../pipelines';
 import { reportText, retryLine, stageLine } from './cycle-text';
@@ -92,7 +92,7 @@ function requestedCycle(pipeline: string, intervalEnd: string | undefined): { sp
     throw new UsageError(`No pipeline is named "${pipeline}": declared are ${pipelines.map((each) => each.name).join(', ')}`);
   }
   try {
-    const interval = requestedInterval(spec, intervalEnd, new Date());
+    const interval = askedInterval(spec, intervalEnd === undefined ? {} : { intervalEnd }, new Date());
     return { spec, workflowId: cycleWorkflowId(spec.name, interval.end), intervalEnd: interval.end };
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));

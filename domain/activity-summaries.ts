@@ -1,6 +1,9 @@
 /** The one line that the Web UI shows beside an activity. */
 export const ACTIVITY_SUMMARIES: Readonly<Record<string, string>> = {
   resolvePipeline: 'the declaration, frozen into this history',
+  resolveIngest: 'what is declared now about arriving objects',
+  countUnloaded: 'list the raw objects that no cycle has loaded',
+  awaitCycle: 'wait for the end of the cycle',
   planBackfill: 'which intervals are due',
   readInterval: 'is it still due?',
   awaitCycleEnd: 'wait for a cycle that somebody else started',

@@ -16,6 +16,8 @@ export const FailureType = {
   RerunRefused: 'RerunRefused',
   /** The same interval is already being run under its own workflow id. */
   CycleAlreadyRunning: 'CycleAlreadyRunning',
+  /** A paused inbox was told to start a cycle. */
+  InboxPaused: 'InboxPaused',
   /** Another execution took this cycle's turn: its epoch is no longer the dataset's. */
   TurnLost: 'TurnLost',
   /** Another cycle of the dataset kept the turn longer than this one waits. */

@@ -55,6 +55,7 @@ const PIPELINE = members({
       pauseOnFailure: optional(truth),
     }),
   ),
+  ingest: optional(members({ mode: text, maxObjects: number, maxBytes: number, maxAgeSeconds: number, sweepMinutes: number })),
   raw: members({ prefix: text, format: text }),
   record: members({
     fields: list(members({ name: text, source: text, type: text })),

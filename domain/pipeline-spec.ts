@@ -11,6 +11,8 @@ export interface PipelineSpec {
   readonly intervalHours: number;
   /** When cycles start by themselves, see `schedules plan`; absent: only when somebody, or something else, starts them. */
   readonly schedule?: ScheduleSpec;
+  /** When objects are loaded as they arrive, see docs/new-pipeline.md; absent: nightly, that is, by the schedule alone. */
+  readonly ingest?: IngestSpec;
   readonly raw: RawSpec;
   readonly record: RecordSpec;
   readonly dedup: DedupSpec;
@@ -46,6 +48,22 @@ export interface ScheduleSpec {
 /** `buffer-all` waits its turn, `buffer-one` does so if none waits yet, `skip` is not made up. */
 export const SCHEDULE_OVERLAPS = ['skip', 'buffer-one', 'buffer-all'] as const;
 export type ScheduleOverlap = (typeof SCHEDULE_OVERLAPS)[number];
+
+/** When arriving objects make a cycle start by themselves. The limits stand while the mode is switched. */
+export interface IngestSpec {
+  readonly mode: IngestMode;
+  /** A cycle starts when so many objects wait, */
+  readonly maxObjects: number;
+  /** or so many raw bytes: 64 to 128 MiB, */
+  readonly maxBytes: number;
+  /** or when the oldest has waited for so long: 60 to 900 seconds. */
+  readonly maxAgeSeconds: number;
+  /** How often the raw bucket is listed for objects of which no event told. */
+  readonly sweepMinutes: number;
+}
+/** `nightly`: the schedule starts cycles. `on-object`: arriving objects do. `both`: the nightly takes what is left. */
+export const INGEST_MODES = ['nightly', 'on-object', 'both'] as const;
+export type IngestMode = (typeof INGEST_MODES)[number];
 
 export interface RawSpec {
   /** Key prefix in the raw bucket, ends in `/`; followed by `YYYY/MM/DD/HH/` of arrival, as Firehose writes. */

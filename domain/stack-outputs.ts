@@ -15,6 +15,7 @@ export const STACK_OUTPUTS = {
   MeridianGlueDatabase: 'MERIDIAN_GLUE_DATABASE',
   MeridianGlueRoleArn: 'MERIDIAN_GLUE_ROLE_ARN',
   MeridianOutcomeTopicArn: 'MERIDIAN_OUTCOME_TOPIC_ARN',
+  MeridianEventQueueUrl: 'MERIDIAN_EVENT_QUEUE_URL',
 } as const;
 export type StackOutput = keyof typeof STACK_OUTPUTS;
 export type StackVariable = (typeof STACK_OUTPUTS)[StackOutput];

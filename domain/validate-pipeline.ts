@@ -1,5 +1,6 @@
 import { longestIntervalHours } from './calendar';
 import { VERDICTS } from './decision';
+import { ingestFaults, runsOnObject } from './ingest';
 import { pipelineShapeFaults } from './pipeline-shape';
 import { COLUMN_TYPES, type FieldType, LINEAGE_COLUMNS, outputName, type PipelineSpec, RAW_FORMATS, type RelationSpec } from './pipeline-spec';
 import { SHADOW_SUFFIX } from './shadow-pipeline';
@@ -61,7 +62,7 @@ export function validatePipeline(spec: PipelineSpec): readonly string[] {
   if (24 % spec.intervalHours !== 0 && spec.intervalHours % 24 !== 0) {
     faults.push(`intervalHours: expected a divisor or a multiple of 24, found ${spec.intervalHours}`);
   }
-  faults.push(...scheduleFaults(spec));
+  faults.push(...scheduleFaults(spec), ...ingestFaults(spec));
   expectMatch('raw.prefix', spec.raw.prefix, RAW_PREFIX);
   if (spec.raw.prefix.split('/').includes('..')) faults.push(`raw.prefix: ".." has no meaning in S3, found "${spec.raw.prefix}"`);
 
@@ -73,8 +74,8 @@ export function validatePipeline(spec: PipelineSpec): readonly string[] {
   expectWhole('dedup.marginDays', spec.dedup.marginDays, 1, 30);
   expectWhole('dedup.futureToleranceMinutes', spec.dedup.futureToleranceMinutes, 0, 24 * 60);
   expectWhole('dedup.chunkBytes', spec.dedup.chunkBytes, 1, 1024 ** 3);
-  // An interval that ends at a local time begins and ends within a UTC date.
-  const edgeDates = spec.schedule?.cron === undefined ? 2 : 3;
+  // An interval that ends at a local time, or when objects have come, begins and ends within a UTC date.
+  const edgeDates = spec.schedule?.cron === undefined && !runsOnObject(spec) ? 2 : 3;
   const eventDates = spec.dedup.latenessDays * 2 + Math.ceil(longestIntervalHours(spec) / 24) + edgeDates;
   if (eventDates > MAX_EVENT_DATES) {
     faults.push(

@@ -18,6 +18,8 @@ export interface WorkerConfig {
   readonly glueDatabase: string;
   readonly glueRoleArn: string;
   readonly outcomeTopicArn: string;
+  /** Where events of arriving raw objects are taken from. */
+  readonly eventQueueUrl: string;
   readonly jobsUri: string;
   /** Scratch space of dedup: segments and chunks on their way. */
   readonly workDir: string;
@@ -47,6 +49,7 @@ const REQUIRED = {
   glueDatabase: 'MERIDIAN_GLUE_DATABASE',
   glueRoleArn: 'MERIDIAN_GLUE_ROLE_ARN',
   outcomeTopicArn: 'MERIDIAN_OUTCOME_TOPIC_ARN',
+  eventQueueUrl: 'MERIDIAN_EVENT_QUEUE_URL',
   jobsUri: 'MERIDIAN_JOBS_URI',
   pgHost: 'PGHOST',
   pgDatabase: 'PGDATABASE',
@@ -109,6 +112,7 @@ export function readWorkerConfig(env: Readonly<Record<string, string | undefined
     glueDatabase: values.glueDatabase,
     glueRoleArn: values.glueRoleArn,
     outcomeTopicArn: values.outcomeTopicArn,
+    eventQueueUrl: values.eventQueueUrl,
     jobsUri: values.jobsUri,
     workDir: workDirOf(env),
     duckdbMemoryMb: Number(memory),

@@ -12,6 +12,7 @@ import { createBatchActivities } from '../activities/batches';
 import { createCycleActivities } from '../activities/cycles';
 import { createDataQualityActivities } from '../activities/data-quality';
 import { createDryRunActivities } from '../activities/dry-run';
+import { createInboxActivities } from '../activities/inbox';
 import { createLedgerActivities, liveStorageFiles } from '../activities/ledger';
 import { createLoadActivities } from '../activities/load';
 import { createPipelineActivities } from '../activities/pipelines';
@@ -23,6 +24,7 @@ import { createSetAsideActivities } from '../activities/set-aside';
 import { createSparkActivities } from '../activities/spark';
 import { createTransformDocumentActivities } from '../activities/transform-documents';
 import type { PipelineSpec } from '../domain/pipeline-spec';
+import type { CycleReport } from '../domain/progress';
 import { withTransportCheck } from '../edge/aws-endpoints';
 import { pipelines as declaredPipelines } from '../pipelines';
 import { openDatabase } from '../sql/database';
@@ -71,6 +73,7 @@ export function createDependencies(
     ...cycles,
     ...createBackfillActivities({ db: database.db, isExecutionClosed: (workflowId) => isExecutionClosed(client, workflowId) }),
     ...createBatchActivities({ s3, dynamodb, buckets, objectsTable: config.objectsTable }),
+    ...createInboxActivities({ endOfCycle: (workflowId) => endOfCycle(client, workflowId) }),
     ...ledger,
     ...createDryRunActivities({ ...database, ...ledgerAccess }),
     ...createTransformDocumentActivities({ s3, buckets, liveStorageFiles: liveFiles }),
@@ -126,6 +129,18 @@ async function isExecutionClosed(client: Client, workflowId: string, runId?: str
   } catch (error) {
     // Past the namespace's retention: long closed.
     if (error instanceof WorkflowNotFoundError) return true;
+    throw error;
+  }
+}
+
+async function endOfCycle(client: Client, workflowId: string): Promise<string | undefined> {
+  const handle = client.workflow.getHandle(workflowId);
+  try {
+    const { status } = await handle.describe();
+    if (status.name === 'RUNNING') return undefined;
+    return status.name === 'COMPLETED' ? ((await handle.result()) as CycleReport).outcome : status.name.toLowerCase();
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return 'unknown'; // past the namespace's retention: long closed
     throw error;
   }
 }

@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import { readTemporalSettings } from '../edge/temporal-settings';
+import { pipelines as declaredPipelines } from '../pipelines';
 import { keepArchiving } from './archiver';
 import { workflowBundle } from './bundle';
 import type { WorkerConfig } from './config';
+import { startConsumer } from './consumer/start-consumer';
 import { createDependencies } from './dependencies';
 import { FailureInterceptor } from './failure-interceptor';
 import { requireSearchAttributes } from './search-attributes';
@@ -32,7 +34,7 @@ const SHUTDOWN_GRACE = '20 seconds';
 export async function runWorker(
   config: WorkerConfig,
   onReady: (taskQueue: string) => void,
-  pipelines?: readonly PipelineSpec[],
+  pipelines: readonly PipelineSpec[] = declaredPipelines,
 ): Promise<void> {
   if (config.metricsAddress !== undefined) {
     Runtime.install({ telemetryOptions: { metrics: { prometheus: { bindAddress: config.metricsAddress } } } });
@@ -65,9 +67,13 @@ export async function runWorker(
       stickyQueueScheduleToStartTimeout: '5 seconds',
     });
     const running = worker.run();
+    const stopConsumer = startConsumer(config, { connection, namespace, dataConverter }, pipelines);
     onReady(config.taskQueue);
     const archiving = config.archiveSeconds === 0 ? undefined : keepArchiving(dependencies.archive, config.archiveSeconds * 1_000, Runtime.instance().logger, stopped.signal);
-    await running.finally(() => stopped.abort());
+    await running.finally(() => {
+      stopped.abort();
+      return stopConsumer();
+    });
     await archiving;
   } finally {
     await dependencies.close();

@@ -9,7 +9,6 @@ import {
   isCancellation,
   ParentClosePolicy,
   setHandler,
-  setWorkflowOptions,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -22,6 +21,7 @@ import { type DataInterval, toRfc3339 } from '../domain/data-interval';
 import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import { pureLookup, shortStep, waitStep } from './activity-options';
+import { autoUpgrade } from './auto-upgrade';
 import { BackfillBoard, type CarriedBackfill } from './backfill-board';
 import { describedActivities, expectHeartbeatsWithin } from './described-activities';
 import { etlCycle } from './etl-cycle';
@@ -88,9 +88,7 @@ export async function backfill(input: ContinuedBackfill): Promise<BackfillProgre
   return board.progress;
 }
 
-// It may go on for days and by continuing as new: pinned, it would keep the build that began it from ever being stopped. A worker without
-// a build must say nothing of it: Temporal refuses such a worker's answers, and the execution would stand still.
-setWorkflowOptions(() => (workflowInfo().currentDeploymentVersion?.deploymentName ? { versioningBehavior: 'AUTO_UPGRADE' } : {}), backfill);
+autoUpgrade(backfill);
 
 /** The cycles of one page, `concurrency` at a time. */
 class BackfillRun {

@@ -39,6 +39,8 @@ import { checkBatch, loadCandidates, promoteCandidates, proveCounts, publishCycl
 
 export interface EtlCycleInput {
   readonly pipeline: string;
+  /** RFC 3339; only with an end, of a pipeline that runs on objects: what arrived since the cycle before. */
+  readonly intervalStart?: string;
   /** RFC 3339; absent: the last interval that had closed at a Schedule's tick, else when this execution started. */
   readonly intervalEnd?: string;
   /** Absent: as a nightly. */

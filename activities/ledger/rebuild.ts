@@ -27,8 +27,8 @@ export async function committedChunksOf(
   const [first, last] = [eventDates.reduce((a, b) => (a < b ? a : b)), eventDates.reduce((a, b) => (a > b ? a : b))];
   const at = (ms: number) => compactInstant(toRfc3339(new Date(ms)));
   // A record arrives at most the tolerance (a day) before its event date and the lateness after it, and is taken by a cycle
-  // at most an interval and again the lateness later.
-  const from = at(Date.parse(first) - DAY_MS);
+  // at most an interval and again the lateness later; one that ends within its arrival hour may take it, too.
+  const from = at(Date.parse(first) - DAY_MS - HOUR_MS);
   const to = at(Date.parse(last) + (2 * spec.dedup.latenessDays + 2) * DAY_MS + longestIntervalHours(spec) * HOUR_MS);
   const found: ChunkItem[] = [];
   for await (const item of table.query(chunksPartition(spec.dataset), from, `${to}~`)) {

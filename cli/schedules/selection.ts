@@ -1,5 +1,6 @@
 import type { Client, ScheduleDescription } from '@temporalio/client';
 import { scheduleId } from '../../domain/cycle';
+import { runsNightly } from '../../domain/ingest';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { validatePipeline } from '../../domain/validate-pipeline';
 import { UsageError } from '../output';
@@ -34,5 +35,5 @@ export async function ownedSchedule(client: Client, spec: ScheduledPipeline): Pr
 }
 
 function hasSchedule(spec: PipelineSpec): spec is ScheduledPipeline {
-  return spec.schedule !== undefined;
+  return spec.schedule !== undefined && runsNightly(spec);
 }

@@ -1,6 +1,7 @@
 import { BootstraplessSynthesizer, CfnOutput, type IStackSynthesizer, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { STACK_OUTPUTS, type StackOutput } from '../../domain/stack-outputs';
+import { ArrivalEvents } from './arrival-events';
 import { Catalog } from './catalog';
 import { DedupTables } from './dedup-tables';
 import { LakeBuckets } from './lake-buckets';
@@ -27,6 +28,7 @@ export class MeridianStack extends Stack {
     const spark = new SparkApplication(this, 'Spark');
     const catalog = new Catalog(this, 'Catalog', { pipelines, buckets });
     const alerts = new OutcomeAlerts(this, 'Outcomes', { pipelines });
+    const arrivals = new ArrivalEvents(this, 'Arrivals', { pipelines, buckets, alarmTopic: alerts.topic });
     const { role: jobRole } = new SparkJobRole(this, 'SparkJob', { buckets, spark });
     const { role: qualityRole } = new QualityRole(this, 'Quality', { buckets, catalog });
     const { role: workerRole } = new WorkerRole(this, 'Worker', {
@@ -35,6 +37,7 @@ export class MeridianStack extends Stack {
       spark,
       catalog,
       alerts,
+      arrivals,
       jobRole,
       qualityRole,
     });
@@ -52,6 +55,7 @@ export class MeridianStack extends Stack {
       MeridianGlueDatabase: catalog.databaseName,
       MeridianGlueRoleArn: qualityRole.roleArn,
       MeridianOutcomeTopicArn: alerts.topic.topicArn,
+      MeridianEventQueueUrl: arrivals.queue.queueUrl,
     };
     for (const key of Object.keys(STACK_OUTPUTS) as StackOutput[]) {
       new CfnOutput(this, key, { value: values[key], description: STACK_OUTPUTS[key] });

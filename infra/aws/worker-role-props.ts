@@ -1,17 +1,19 @@
 import type { IRole } from 'aws-cdk-lib/aws-iam';
+import type { ArrivalEvents } from './arrival-events';
 import type { Catalog } from './catalog';
 import type { DedupTables } from './dedup-tables';
 import type { LakeBuckets } from './lake-buckets';
 import type { OutcomeAlerts } from './outcome-alerts';
 import type { SparkApplication } from './spark-application';
 
-/** All that the worker's activities call. */
+/** All that the worker calls. */
 export interface WorkerRoleProps {
   readonly buckets: LakeBuckets;
   readonly tables: DedupTables;
   readonly spark: SparkApplication;
   readonly catalog: Catalog;
   readonly alerts: OutcomeAlerts;
+  readonly arrivals: ArrivalEvents;
   /** The only two roles that the worker may hand on. */
   readonly jobRole: IRole;
   readonly qualityRole: IRole;

@@ -4,7 +4,7 @@ import { Construct } from 'constructs';
 import { grantListing, grantReading, grantWriting } from './bucket-grants';
 import type { WorkerRoleProps } from './worker-role-props';
 
-/** What the Temporal worker runs as: exactly the calls of `activities/`, on the resources of this stack (S2.21). */
+/** What the Temporal worker runs as: exactly the calls of `activities/` and `worker/consumer/`, on the resources of this stack (S2.21). */
 export class WorkerRole extends Construct {
   readonly role: Role;
 
@@ -24,6 +24,7 @@ export class WorkerRole extends Construct {
     this.grantLake(props);
     this.grantJobs(props);
     this.grantCatalog(props);
+    this.allow(['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:ReceiveMessage'], [props.arrivals.queue.queueArn]);
   }
 
   private grantLake({ buckets, tables }: WorkerRoleProps): void {

@@ -206,18 +206,19 @@ describe('The CloudFormation template: who may do what (S2.21)', () => {
       's3:DeleteObject',
       's3:DeleteObject',
       's3:DeleteObject',
+      'sqs:DeleteMessage',
     ]);
   });
 
-  test('the worker is allowed every call that its activities make', () => {
+  test('the worker is allowed every call that its activities and its consumer of events make', () => {
     const allowed = new Set(
       statements
         .filter(({ policy }) => policy.startsWith('WorkerRole'))
         .flatMap(({ statement }) => list(statement.Action)),
     );
-    const calls = callsOf(join(__dirname, '../../activities'));
+    const calls = ['activities', 'worker/consumer'].flatMap((folder) => callsOf(join(__dirname, '../..', folder)));
 
-    expect(calls).toContain('emr-serverless:StartJobRun'); // else nothing was read
+    expect(calls).toEqual(expect.arrayContaining(['emr-serverless:StartJobRun', 'sqs:ReceiveMessage'])); // else nothing was read
     expect(calls.filter((action) => !allowed.has(action))).toEqual([]);
   });
 });
@@ -359,6 +360,90 @@ describe('The CloudFormation template: engines and catalog', () => {
   });
 });
 
+describe('The CloudFormation template: events of arriving objects', () => {
+  const ingest = { mode: 'on-object', maxObjects: 100, maxBytes: 64 * 1024 ** 2, maxAgeSeconds: 300, sweepMinutes: 15 } as const;
+  const one: PipelineSpec = { ...mobileGeolocation, ingest };
+  const other: PipelineSpec = { ...one, name: 'places', dataset: 'places', raw: { ...one.raw, prefix: 'places/' }, ingest: { ...ingest, mode: 'both' } };
+  const nightly: PipelineSpec = { ...one, name: 'stops', dataset: 'stops', raw: { ...one.raw, prefix: 'stops/' }, ingest: { ...ingest, mode: 'nightly' } };
+  const events = synthesise([one, other, nightly]);
+  const idOf = (type: string, prefix: string) => Object.keys(events.findResources(type)).find((id) => id.startsWith(prefix));
+  const topic = { Ref: idOf('AWS::SNS::Topic', 'Arrivals') };
+  const queue = { 'Fn::GetAtt': [idOf('AWS::SQS::Queue', 'ArrivalsQueue'), 'Arn'] };
+
+  test('S1.2 S1.3 a new object of a pipeline that runs on objects goes from its bucket by a rule to the topic, others do not', () => {
+    const [raw] = Object.keys(events.findResources('AWS::S3::Bucket', { Properties: { NotificationConfiguration: { EventBridgeConfiguration: { EventBridgeEnabled: true } } } }));
+
+    expect(raw).toMatch(/^LakeRaw/);
+    events.resourceCountIs('AWS::Events::Rule', 1);
+    events.hasResourceProperties('AWS::Events::Rule', {
+      EventPattern: {
+        source: ['aws.s3'],
+        'detail-type': ['Object Created'],
+        detail: { bucket: { name: [{ Ref: raw }] }, object: { key: [{ prefix: one.raw.prefix }, { prefix: 'places/' }] } },
+      },
+      Targets: [{ Arn: topic, Id: Match.anyValue() }],
+    });
+  });
+
+  test('a template without such a pipeline has the queue, but no rule that fills it', () => {
+    synthesise([nightly]).resourceCountIs('AWS::Events::Rule', 0);
+    synthesise([nightly]).resourceCountIs('AWS::SQS::Queue', 2);
+  });
+
+  test('S1.5 S2.21 S2.23 only the rule publishes to the topic, only the topic to the queue; both encrypt and refuse what is not TLS', () => {
+    events.hasResourceProperties('AWS::SNS::Subscription', { TopicArn: topic, Protocol: 'sqs', Endpoint: queue, RawMessageDelivery: true });
+    const allowed = (type: string, subject: string) =>
+      Object.entries(events.findResources(type))
+        .filter(([id]) => id.startsWith(subject))
+        .flatMap(([, { Properties }]) => (Properties as { PolicyDocument: { Statement: Statement[] } }).PolicyDocument.Statement);
+
+    expect(allowed('AWS::SNS::TopicPolicy', 'ArrivalsTopic')).toEqual([
+      expect.objectContaining({ Effect: 'Deny', Condition: { Bool: { 'aws:SecureTransport': 'false' } } }),
+      expect.objectContaining({
+        Effect: 'Allow',
+        Action: 'sns:Publish',
+        Principal: { Service: 'events.amazonaws.com' },
+        Condition: { ArnEquals: { 'aws:SourceArn': { 'Fn::GetAtt': [idOf('AWS::Events::Rule', 'Arrivals'), 'Arn'] } } },
+      }),
+    ]);
+    expect(allowed('AWS::SQS::QueuePolicy', 'ArrivalsQueue')).toEqual([
+      expect.objectContaining({ Effect: 'Deny', Action: 'sqs:*', Condition: { Bool: { 'aws:SecureTransport': 'false' } } }),
+      expect.objectContaining({
+        Effect: 'Allow',
+        Action: 'sqs:SendMessage',
+        Principal: { Service: 'sns.amazonaws.com' },
+        Condition: { ArnEquals: { 'aws:SourceArn': topic } },
+      }),
+    ]);
+    events.allResourcesProperties('AWS::SQS::Queue', { SqsManagedSseEnabled: true });
+  });
+
+  test('S1.14 a message that is received five times and never deleted goes to a queue of its own, which alarms', () => {
+    const dead = idOf('AWS::SQS::Queue', 'ArrivalsDeadLetters');
+
+    events.hasResourceProperties('AWS::SQS::Queue', {
+      VisibilityTimeout: 120,
+      RedrivePolicy: { deadLetterTargetArn: { 'Fn::GetAtt': [dead, 'Arn'] }, maxReceiveCount: 5 },
+    });
+    events.hasResourceProperties('AWS::CloudWatch::Alarm', {
+      MetricName: 'ApproximateNumberOfMessagesVisible',
+      Dimensions: [{ Name: 'QueueName', Value: { 'Fn::GetAtt': [dead, 'QueueName'] } }],
+      Threshold: 1,
+      AlarmActions: [{ Ref: idOf('AWS::SNS::Topic', 'Outcomes') }],
+    });
+  });
+
+  test('S2.21 the worker takes from that queue alone', () => {
+    const onQueues = Object.values(events.findResources('AWS::IAM::Policy'))
+      .flatMap((policy) => (policy as { Properties: { PolicyDocument: { Statement: Statement[] } } }).Properties.PolicyDocument.Statement)
+      .filter(({ Action }) => list(Action).some((action) => action.startsWith('sqs:')));
+
+    expect(onQueues.map(({ Action, Resource }) => [Action, Resource])).toEqual([
+      [['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:ReceiveMessage'], queue],
+    ]);
+  });
+});
+
 describe('The CloudFormation template: outcomes and outputs', () => {
   test('S2.18 a failed gate alarms the topic, on the metric that cycles report', () => {
     const [topic] = Object.keys(template.findResources('AWS::SNS::Topic'));
@@ -436,6 +521,8 @@ const ACTIONS_OF: Readonly<Record<string, readonly string[]>> = {
   'dynamodb:TransactWriteItems': ['ConditionCheckItem', 'DeleteItem', 'PutItem', 'UpdateItem'],
   'dynamodb:TransactGetItems': ['GetItem'],
   's3:ListObjectsV2': ['ListBucket'],
+  'sqs:ChangeMessageVisibilityBatch': ['ChangeMessageVisibility'],
+  'sqs:DeleteMessageBatch': ['DeleteMessage'],
   's3:ListObjectVersions': ['ListBucketVersions'],
   's3:HeadObject': ['GetObject'],
   's3:DeleteObjects': ['DeleteObject'],

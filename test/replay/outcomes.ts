@@ -15,6 +15,7 @@ import { intervalEndingAt } from '../../domain/calendar';
 import { cycleWorkflowId } from '../../domain/cycle';
 import type { Decision, DecisionInput, Verdict } from '../../domain/decision';
 import { FailureType } from '../../domain/failure-type';
+import { inboxWorkflowId } from '../../domain/ingest';
 import { dryRunWorkflowId } from '../../domain/shadow-pipeline';
 import type { RerunStage } from '../../domain/rerun';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
@@ -123,6 +124,19 @@ export const RECORDED_OUTCOMES: Readonly<Record<string, Recording>> = {
   'blocked-by-rollback': cycle({
     promote: () => Promise.resolve({ outcome: 'blocked', held: true, reason: 'rolled back by ada', attempts: 1 }),
   }),
+  'inbox-flushed': {
+    workflow: 'inbox',
+    workflowId: inboxWorkflowId('mobile-geolocation'),
+    input: { pipeline: 'mobile-geolocation' },
+    activities: { resolveIngest: ingestUntil(3) },
+    meanwhile: async (handle, called) => {
+      await called('countUnloaded');
+      await handle.signal('objectsArrived', [{ key: 'mobile-geolocation/2018/08/01/00/a.json', etag: 'e', sizeBytes: 1, sequencer: '1', eventTime: '2018-08-01T00:30:00Z' }]);
+      await handle.executeUpdate('pause');
+      await handle.executeUpdate('resume');
+      await handle.executeUpdate('flush');
+    },
+  },
   discarded: {
     workflow: 'discardCycle',
     workflowId: `discard/mobile-geolocation-${INTERVAL_END}`,
@@ -182,6 +196,14 @@ function rerun(from: RerunStage): Recording {
       ),
   });
   return { ...recording, input: { ...input, rerun: request } };
+}
+
+/** An inbox ends once its pipeline is declared to run by its schedule alone. */
+function ingestUntil(calls: number): Activities['resolveIngest'] {
+  let asked = 0;
+  const { name, dataset, intervalHours, raw, dedup } = mobileGeolocation;
+  const ingest = { mode: 'on-object', maxObjects: 100, maxBytes: 64 * 1024 ** 2, maxAgeSeconds: 900, sweepMinutes: 60 } as const;
+  return () => Promise.resolve((asked += 1) < calls ? { name, dataset, intervalHours, raw, dedup, ingest } : undefined);
 }
 
 /** The turn of a dataset whose last holder was terminated: it is settled first, then the turn is taken again. */

@@ -152,7 +152,7 @@ test('a workflow that continues as new is pinned to no build, which could never 
   const folder = resolve(__dirname, '..', '..', 'workflows');
   const sources = readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')] as const);
 
-  const pinned = sources.filter(([, source]) => source.includes('continueAsNew') && !source.includes("versioningBehavior: 'AUTO_UPGRADE'")).map(([name]) => name);
+  const pinned = sources.filter(([, source]) => source.includes('continueAsNew') && !source.includes('autoUpgrade(')).map(([name]) => name);
 
-  expect(pinned).toEqual([]); // `setWorkflowOptions({ versioningBehavior: 'AUTO_UPGRADE' }, <workflow>)` beside it
+  expect(pinned).toEqual([]); // `autoUpgrade(<workflow>)` beside it
 });

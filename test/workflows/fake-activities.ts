@@ -26,6 +26,9 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
       spec,
       interval: requestedInterval({ intervalHours: 24 }, intervalEnd, new Date(startedAt)),
     }),
+    resolveIngest: async () => ({ ...spec, ingest: { mode: 'on-object', maxObjects: 100, maxBytes: 64 * 1024 ** 2, maxAgeSeconds: 900, sweepMinutes: 60 } }),
+    countUnloaded: async () => ({ objectCount: 12, sizeBytes: 1_000_000 }),
+    awaitCycle: async () => ({ outcome: 'promoted' }),
     openCycle: async ({ spec: opened, intervalStart, intervalEnd }) => ({
       cycle: { ...cycleOf(intervalStart, intervalEnd), pipeline: opened.name, dataset: opened.dataset },
       olderJobs: [],
