@@ -247,15 +247,16 @@ describe('the reader pool', () => {
   });
 
   it.each([
-    ['is stopped and started again', () => stopProcess(home, POSTGRES)],
-    ['ends all its processes after one of them was killed', crash],
-  ])('reads on when the server %s, and counts that apart', async (_, goDown) => {
+    ['is stopped and started again', 5, () => stopProcess(home, POSTGRES)],
+    // It is back by itself, within milliseconds on a quick machine: only reads of that moment fail.
+    ['ends all its processes after one of them was killed', 1, crash],
+  ])('reads on when the server %s, and counts that apart', async (_, failures, goDown) => {
     await owner.query(tables(1) + tables(2));
     await swapTo(1);
     const pool = await readersOf();
     await moreReads(pool);
     await goDown();
-    const down = await until(pool, ({ failedWhileDown }) => failedWhileDown >= 5);
+    const down = await until(pool, ({ failedWhileDown }) => failedWhileDown >= failures);
     await start();
     owner = await connect('meridian');
     await swapTo(2);
