@@ -1,4 +1,4 @@
 import { meridianApp } from './meridian-app';
 
-// `CDK_OUTDIR=<folder> tsx infra/aws/app.ts` writes the templates without the CDK's command line.
-meridianApp().synth();
+// `npm run synth`: the templates go to cdk.out, or to the folder that CDK_OUTDIR names, without the CDK's command line and the network.
+meridianApp({ outdir: process.env['CDK_OUTDIR'] ?? 'cdk.out' }).synth();
