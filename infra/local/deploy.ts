@@ -22,7 +22,7 @@ export interface DeployLocalInput {
 /**
  * Deploys the template of `infra/aws` and the job code to the local AWS. Idempotent by their contents: again, it changes nothing
  * and takes a second.
- * @returns the environment names that the stack's outputs have for the worker and the CLI, and MERIDIAN_JOBS_URI
+ * @returns the environment names that the stack's outputs have for the worker and the CLI, MERIDIAN_WORKER_ROLE_ARN and MERIDIAN_JOBS_URI
  * @throws StackError when a connection setting is missing, or with CloudFormation's reason
  */
 export async function deployLocal({ home, env, progress }: DeployLocalInput): Promise<Record<string, string>> {
@@ -44,7 +44,7 @@ export async function deployLocal({ home, env, progress }: DeployLocalInput): Pr
         ? 'Infrastructure is as the template says'
         : `Infrastructure ${stack.change === 'none' ? 'mended' : stack.change}: ${Object.keys(stack.resources).length} resources`,
     );
-    return { ...variables, MERIDIAN_JOBS_URI: jobsUri };
+    return { ...variables, MERIDIAN_WORKER_ROLE_ARN: stack.outputs['WorkerRoleArn'] ?? '', MERIDIAN_JOBS_URI: jobsUri };
   } finally {
     for (const client of Object.values(clients)) client.destroy();
   }
