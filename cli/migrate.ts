@@ -10,12 +10,18 @@ const ASK_AGAIN_MS = 2_000;
 
 export function migrateCommand(): Command {
   return new Command('migrate')
-    .description("bring the database's schema to what this release needs; safe to run again, and while older workers run")
+    .description(
+      "bring the database's schema to what this release needs; safe to run again, and while older workers run",
+    )
     .option('--wait <seconds>', 'how long to wait for a database that does not answer, such as a paused one', '0')
     .option('--json', 'one JSON document on stdout')
-    .addHelpText('after', '\nThe database is that of PGHOST, PGPORT, PGDATABASE, PGUSER and PGPASSWORD. `meridian up` migrates the local one by itself.')
+    .addHelpText(
+      'after',
+      '\nThe database is that of PGHOST, PGPORT, PGDATABASE, PGUSER and PGPASSWORD. `meridian up` migrates the local one by itself.',
+    )
     .action(async (options: { readonly wait: string; readonly json?: boolean }) => {
-      if (!/^\d{1,5}$/.test(options.wait)) throw new UsageError(`--wait: expected a whole number of seconds, found "${options.wait}"`);
+      if (!/^\d{1,5}$/.test(options.wait))
+        throw new UsageError(`--wait: expected a whole number of seconds, found "${options.wait}"`);
       await loadStackEnvironment();
       const output = createOutput(options);
       const database = openDatabase();
@@ -23,7 +29,10 @@ export function migrateCommand(): Command {
         await answered(database, Number(options.wait) * 1_000, output);
         await ensurePostgis(database.db);
         const applied = await migrate(database.db);
-        output.result({ applied }, applied.length === 0 ? 'The schema is as this release needs it' : `Migrated: ${applied.join(', ')}`);
+        output.result(
+          { applied },
+          applied.length === 0 ? 'The schema is as this release needs it' : `Migrated: ${applied.join(', ')}`,
+        );
       } finally {
         await database.close();
       }

@@ -27,7 +27,12 @@ export class QueueBacklog {
     const counts = await Promise.all(
       [TASK_QUEUE_TYPE_WORKFLOW, TASK_QUEUE_TYPE_ACTIVITY].map(async (taskQueueType) => {
         const { stats } = await connection.withDeadline(Date.now() + ANSWER_MS, () =>
-          connection.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue }, taskQueueType, reportStats: true }),
+          connection.workflowService.describeTaskQueue({
+            namespace,
+            taskQueue: { name: taskQueue },
+            taskQueueType,
+            reportStats: true,
+          }),
         );
         return Number(stats?.approximateBacklogCount ?? 0);
       }),
@@ -42,7 +47,12 @@ export class QueueBacklog {
       new PutMetricDataCommand({
         Namespace: QUEUE_METRIC.namespace,
         MetricData: [
-          { MetricName: QUEUE_METRIC.name, Value: waiting, Unit: 'Count', Dimensions: [{ Name: QUEUE_METRIC.dimension, Value: this.deps.taskQueue }] },
+          {
+            MetricName: QUEUE_METRIC.name,
+            Value: waiting,
+            Unit: 'Count',
+            Dimensions: [{ Name: QUEUE_METRIC.dimension, Value: this.deps.taskQueue }],
+          },
         ],
       }),
       { abortSignal: signal },
@@ -52,7 +62,12 @@ export class QueueBacklog {
 }
 
 /** Reports beside the worker's own work, until `signal`. Nothing of a cycle depends on it: what fails is told once, and tried again. */
-export async function keepReporting(backlog: Pick<QueueBacklog, 'report'>, everyMs: number, log: Logger, signal: AbortSignal): Promise<void> {
+export async function keepReporting(
+  backlog: Pick<QueueBacklog, 'report'>,
+  everyMs: number,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
   let failing = false;
   while (!signal.aborted) {
     try {
@@ -61,7 +76,10 @@ export async function keepReporting(backlog: Pick<QueueBacklog, 'report'>, every
       failing = false;
     } catch (error) {
       if (signal.aborted) return;
-      if (!failing) log.warn('The backlog of the task queue could not be reported: the number of workers stays as it is', { error });
+      if (!failing)
+        log.warn('The backlog of the task queue could not be reported: the number of workers stays as it is', {
+          error,
+        });
       failing = true;
     }
     await sleep(everyMs, undefined, { signal }).catch(() => undefined);

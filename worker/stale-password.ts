@@ -21,7 +21,8 @@ export class StalePassword implements ActivityInboundCallsInterceptor {
       if (!isRefused(error)) throw error;
       this.stop();
       throw ApplicationFailure.create({
-        message: 'PostgreSQL refused the password that this worker was started with: it stops, and the next one is given the present password',
+        message:
+          'PostgreSQL refused the password that this worker was started with: it stops, and the next one is given the present password',
         type: 'StalePassword',
         nextRetryDelay: RETRY_AFTER,
       });

@@ -25,8 +25,18 @@ export class Database extends Construct {
 
   constructor(scope: Construct, id: string, { parameters, network }: DatabaseProps) {
     super(scope, id);
-    const { PostgresHost, PostgresPort, PostgresSecretArn, PostgresCidr, PostgresDatabase, AuroraMaxAcu, AuroraDeletionProtection } = parameters;
-    const isNew = new CfnCondition(this, 'IsNew', { expression: Fn.conditionNot(Fn.conditionEquals(AuroraMaxAcu.valueAsString, '')) });
+    const {
+      PostgresHost,
+      PostgresPort,
+      PostgresSecretArn,
+      PostgresCidr,
+      PostgresDatabase,
+      AuroraMaxAcu,
+      AuroraDeletionProtection,
+    } = parameters;
+    const isNew = new CfnCondition(this, 'IsNew', {
+      expression: Fn.conditionNot(Fn.conditionEquals(AuroraMaxAcu.valueAsString, '')),
+    });
     isNew.overrideLogicalId('NewDatabase');
     const port = PostgresPort.valueAsNumber;
     this.clients = new CfnSecurityGroup(this, 'Clients', {
@@ -37,15 +47,31 @@ export class Database extends Construct {
     const group = new CfnSecurityGroup(this, 'Group', {
       groupDescription: 'Meridian: PostgreSQL, for its clients alone',
       vpcId: network.vpcId,
-      securityGroupIngress: [{ description: 'PostgreSQL', ipProtocol: 'tcp', fromPort: port, toPort: port, sourceSecurityGroupId: this.clients.attrGroupId }],
+      securityGroupIngress: [
+        {
+          description: 'PostgreSQL',
+          ipProtocol: 'tcp',
+          fromPort: port,
+          toPort: port,
+          sourceSecurityGroupId: this.clients.attrGroupId,
+        },
+      ],
       securityGroupEgress: [{ description: 'nothing', ipProtocol: '-1', cidrIp: '127.0.0.1/32' }],
     });
-    const subnets = new CfnDBSubnetGroup(this, 'Subnets', { dbSubnetGroupDescription: 'Meridian', subnetIds: network.privateSubnets });
+    const subnets = new CfnDBSubnetGroup(this, 'Subnets', {
+      dbSubnetGroupDescription: 'Meridian',
+      subnetIds: network.privateSubnets,
+    });
     const settings = new CfnDBClusterParameterGroup(this, 'Settings', {
       family: FAMILY,
       description: 'Meridian',
       // A statement that failed is logged with the record that it was about.
-      parameters: { 'rds.force_ssl': '1', log_min_error_statement: 'panic', log_error_verbosity: 'terse', timezone: 'UTC' },
+      parameters: {
+        'rds.force_ssl': '1',
+        log_min_error_statement: 'panic',
+        log_error_verbosity: 'terse',
+        timezone: 'UTC',
+      },
     });
     const cluster = new CfnDBCluster(this, 'Cluster', {
       engine: 'aurora-postgresql',
@@ -54,7 +80,11 @@ export class Database extends Construct {
       port,
       masterUsername: 'meridian',
       manageMasterUserPassword: true,
-      serverlessV2ScalingConfiguration: { minCapacity: 0, maxCapacity: Token.asNumber(AuroraMaxAcu.value), secondsUntilAutoPause: PAUSE_AFTER_SECONDS },
+      serverlessV2ScalingConfiguration: {
+        minCapacity: 0,
+        maxCapacity: Token.asNumber(AuroraMaxAcu.value),
+        secondsUntilAutoPause: PAUSE_AFTER_SECONDS,
+      },
       dbClusterParameterGroupName: settings.ref,
       dbSubnetGroupName: subnets.ref,
       vpcSecurityGroupIds: [group.attrGroupId],
@@ -73,7 +103,8 @@ export class Database extends Construct {
       publiclyAccessible: false,
       autoMinorVersionUpgrade: true,
     });
-    for (const resource of [group, subnets, settings, cluster, instance] satisfies CfnResource[]) resource.cfnOptions.condition = isNew;
+    for (const resource of [group, subnets, settings, cluster, instance] satisfies CfnResource[])
+      resource.cfnOptions.condition = isNew;
 
     const either = (mine: unknown, theirs: unknown) => Fn.conditionIf(isNew.logicalId, mine, theirs);
     this.host = either(cluster.attrEndpointAddress, PostgresHost.valueAsString).toString();

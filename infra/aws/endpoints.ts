@@ -4,7 +4,18 @@ import { Construct } from 'constructs';
 import type { EndpointsProps } from './endpoints-props';
 
 /** What a worker asks for beside S3 and DynamoDB, and what Fargate asks for to start one. */
-const INTERFACES = ['ecr.api', 'ecr.dkr', 'emr-serverless', 'glue', 'logs', 'monitoring', 'secretsmanager', 'sns', 'sqs', 'sts'];
+const INTERFACES = [
+  'ecr.api',
+  'ecr.dkr',
+  'emr-serverless',
+  'glue',
+  'logs',
+  'monitoring',
+  'secretsmanager',
+  'sns',
+  'sqs',
+  'sts',
+];
 
 /** Ways from a new network to AWS that do not pass the internet. Those to S3 and DynamoDB cost nothing; the others cost by the hour (S2.27). */
 export class Endpoints extends Construct {
@@ -20,13 +31,18 @@ export class Endpoints extends Construct {
       endpoint.cfnOptions.condition = network.isNew;
     }
     const inside = new CfnCondition(this, 'Inside', {
-      expression: Fn.conditionAnd(network.isNew, Fn.conditionEquals(parameters.InterfaceEndpoints.valueAsString, 'true')),
+      expression: Fn.conditionAnd(
+        network.isNew,
+        Fn.conditionEquals(parameters.InterfaceEndpoints.valueAsString, 'true'),
+      ),
     });
     inside.overrideLogicalId('ReachesAwsInside');
     const group = new CfnSecurityGroup(this, 'Group', {
       groupDescription: 'Meridian: AWS, for the worker alone',
       vpcId: network.made.vpcId,
-      securityGroupIngress: [{ description: 'the worker', ipProtocol: 'tcp', fromPort: 443, toPort: 443, sourceSecurityGroupId: clients }],
+      securityGroupIngress: [
+        { description: 'the worker', ipProtocol: 'tcp', fromPort: 443, toPort: 443, sourceSecurityGroupId: clients },
+      ],
       // An empty list would allow everything.
       securityGroupEgress: [{ description: 'nothing', ipProtocol: '-1', cidrIp: '127.0.0.1/32' }],
     });

@@ -47,15 +47,34 @@ export class Network extends Construct {
       return made;
     };
     this.isNew = condition('NewNetwork', Fn.conditionEquals(VpcId.valueAsString, ''));
-    const byNat = condition('LeavesByNatGateway', Fn.conditionAnd(this.isNew, Fn.conditionEquals(Egress.valueAsString, 'nat-gateway')));
-    const byAddress = condition('LeavesByPublicAddress', Fn.conditionAnd(this.isNew, Fn.conditionEquals(Egress.valueAsString, 'public-address')));
-    const logged = condition('LogsTraffic', Fn.conditionAnd(this.isNew, Fn.conditionEquals(FlowLogs.valueAsString, 'true')));
+    const byNat = condition(
+      'LeavesByNatGateway',
+      Fn.conditionAnd(this.isNew, Fn.conditionEquals(Egress.valueAsString, 'nat-gateway')),
+    );
+    const byAddress = condition(
+      'LeavesByPublicAddress',
+      Fn.conditionAnd(this.isNew, Fn.conditionEquals(Egress.valueAsString, 'public-address')),
+    );
+    const logged = condition(
+      'LogsTraffic',
+      Fn.conditionAnd(this.isNew, Fn.conditionEquals(FlowLogs.valueAsString, 'true')),
+    );
 
-    const vpc = made(new CfnVPC(this, 'Vpc', { cidrBlock: NetworkCidr.valueAsString, enableDnsHostnames: true, enableDnsSupport: true }), this.isNew);
+    const vpc = made(
+      new CfnVPC(this, 'Vpc', {
+        cidrBlock: NetworkCidr.valueAsString,
+        enableDnsHostnames: true,
+        enableDnsSupport: true,
+      }),
+      this.isNew,
+    );
     Tags.of(vpc).add('Name', 'meridian');
     const blocks = Fn.cidr(NetworkCidr.valueAsString, 2 * ZONES.length, SUBNET_BITS);
     const gateway = made(new CfnInternetGateway(this, 'Gateway'), this.isNew);
-    const attached = made(new CfnVPCGatewayAttachment(this, 'Attachment', { vpcId: vpc.ref, internetGatewayId: gateway.ref }), this.isNew);
+    const attached = made(
+      new CfnVPCGatewayAttachment(this, 'Attachment', { vpcId: vpc.ref, internetGatewayId: gateway.ref }),
+      this.isNew,
+    );
     const routes = (name: string) => made(new CfnRouteTable(this, `${name}Routes`, { vpcId: vpc.ref }), this.isNew);
     const subnets = (name: string, table: CfnRouteTable, first: number) =>
       ZONES.map((zone) => {
@@ -68,7 +87,13 @@ export class Network extends Construct {
           }),
           this.isNew,
         );
-        made(new CfnSubnetRouteTableAssociation(this, `${name}${zone}Routed`, { subnetId: subnet.ref, routeTableId: table.ref }), this.isNew);
+        made(
+          new CfnSubnetRouteTableAssociation(this, `${name}${zone}Routed`, {
+            subnetId: subnet.ref,
+            routeTableId: table.ref,
+          }),
+          this.isNew,
+        );
         return subnet.ref;
       });
     const publicRoutes = routes('Public');
@@ -76,11 +101,28 @@ export class Network extends Construct {
     const publicSubnets = subnets('Public', publicRoutes, 0);
     const privateSubnets = subnets('Private', privateRoutes, ZONES.length);
 
-    made(new CfnRoute(this, 'PublicWay', { routeTableId: publicRoutes.ref, destinationCidrBlock: '0.0.0.0/0', gatewayId: gateway.ref }), this.isNew).addResourceDependency(attached);
+    made(
+      new CfnRoute(this, 'PublicWay', {
+        routeTableId: publicRoutes.ref,
+        destinationCidrBlock: '0.0.0.0/0',
+        gatewayId: gateway.ref,
+      }),
+      this.isNew,
+    ).addResourceDependency(attached);
     const address = made(new CfnEIP(this, 'NatAddress', { domain: 'vpc' }), byNat);
     address.addResourceDependency(attached);
-    const nat = made(new CfnNatGateway(this, 'Nat', { subnetId: publicSubnets[0] ?? '', allocationId: address.attrAllocationId }), byNat);
-    made(new CfnRoute(this, 'PrivateWay', { routeTableId: privateRoutes.ref, destinationCidrBlock: '0.0.0.0/0', natGatewayId: nat.ref }), byNat);
+    const nat = made(
+      new CfnNatGateway(this, 'Nat', { subnetId: publicSubnets[0] ?? '', allocationId: address.attrAllocationId }),
+      byNat,
+    );
+    made(
+      new CfnRoute(this, 'PrivateWay', {
+        routeTableId: privateRoutes.ref,
+        destinationCidrBlock: '0.0.0.0/0',
+        natGatewayId: nat.ref,
+      }),
+      byNat,
+    );
     this.logTraffic(vpc, logged);
 
     const existing = Fn.split(',', SubnetIds.valueAsString);
@@ -97,7 +139,9 @@ export class Network extends Construct {
     const group = made(new CfnLogGroup(this, 'Traffic', { retentionInDays: 30 }), condition);
     const role = new Role(this, 'TrafficRole', {
       description: 'Meridian: logs the traffic of its network',
-      assumedBy: new ServicePrincipal('vpc-flow-logs.amazonaws.com', { conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } } }),
+      assumedBy: new ServicePrincipal('vpc-flow-logs.amazonaws.com', {
+        conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
+      }),
     });
     role.addToPolicy(
       new PolicyStatement({

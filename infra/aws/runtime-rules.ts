@@ -7,7 +7,11 @@ import type { RuntimeParameter, RuntimeParameters } from './runtime-parameters';
 export function declareRules(scope: Construct, parameters: RuntimeParameters): void {
   const is = (name: RuntimeParameter, value: string) => Fn.conditionEquals(parameters[name].valueAsString, value);
   const isGiven = (name: RuntimeParameter) => Fn.conditionNot(is(name, ''));
-  const rule = (id: string, when: ICfnConditionExpression | undefined, ...asserts: readonly (readonly [ICfnConditionExpression, string])[]) => {
+  const rule = (
+    id: string,
+    when: ICfnConditionExpression | undefined,
+    ...asserts: readonly (readonly [ICfnConditionExpression, string])[]
+  ) => {
     new CfnRule(scope, id, {
       ...(when === undefined ? {} : { ruleCondition: when }),
       assertions: asserts.map(([assert, assertDescription]) => ({ assert, assertDescription })),
@@ -17,7 +21,10 @@ export function declareRules(scope: Construct, parameters: RuntimeParameters): v
   rule(
     'OnePostgres',
     undefined,
-    [Fn.conditionOr(isGiven('PostgresHost'), isGiven('AuroraMaxAcu')), 'No PostgreSQL: give PostgresHost of an existing one, or AuroraMaxAcu for a new Aurora cluster'],
+    [
+      Fn.conditionOr(isGiven('PostgresHost'), isGiven('AuroraMaxAcu')),
+      'No PostgreSQL: give PostgresHost of an existing one, or AuroraMaxAcu for a new Aurora cluster',
+    ],
     [
       Fn.conditionOr(is('PostgresHost', ''), is('AuroraMaxAcu', '')),
       'Two PostgreSQL: PostgresHost names an existing one and AuroraMaxAcu asks for a new one; leave one of them empty',
@@ -34,17 +41,26 @@ export function declareRules(scope: Construct, parameters: RuntimeParameters): v
     isGiven('AuroraMaxAcu'),
     [is('PostgresSecretArn', ''), 'AuroraMaxAcu makes its own secret: leave PostgresSecretArn empty'],
     [is('PostgresCidr', ''), 'AuroraMaxAcu makes its own network rules: leave PostgresCidr empty'],
-    [is('PostgresCa', 'rds'), 'AuroraMaxAcu makes a cluster whose certificate the CAs of Amazon RDS sign: leave PostgresCa at rds'],
+    [
+      is('PostgresCa', 'rds'),
+      'AuroraMaxAcu makes a cluster whose certificate the CAs of Amazon RDS sign: leave PostgresCa at rds',
+    ],
   );
   rule(
     'ExistingNetwork',
     isGiven('VpcId'),
     [isGiven('SubnetIds'), 'VpcId needs SubnetIds, at least two of its subnets'],
     [is('Egress', 'public-address'), 'Egress is of a new network: leave it at its default with VpcId'],
-    [is('InterfaceEndpoints', 'false'), 'InterfaceEndpoints are made in a new network only: set it to false with VpcId'],
+    [
+      is('InterfaceEndpoints', 'false'),
+      'InterfaceEndpoints are made in a new network only: set it to false with VpcId',
+    ],
     [is('FlowLogs', 'false'), 'FlowLogs are of a new network only: set it to false with VpcId'],
   );
-  rule('NewNetwork', is('VpcId', ''), [is('SubnetIds', ''), 'SubnetIds without VpcId: name the network that they are of']);
+  rule('NewNetwork', is('VpcId', ''), [
+    is('SubnetIds', ''),
+    'SubnetIds without VpcId: name the network that they are of',
+  ]);
 
   const authentication = (value: string) => is('TemporalAuthentication', value);
   rule('TemporalApiKey', authentication('api-key'), [
@@ -58,7 +74,10 @@ export function declareRules(scope: Construct, parameters: RuntimeParameters): v
   rule(
     'TemporalUnused',
     undefined,
-    [Fn.conditionOr(authentication('api-key'), is('TemporalApiKeySecretArn', '')), 'TemporalApiKeySecretArn is given but TemporalAuthentication is not api-key'],
+    [
+      Fn.conditionOr(authentication('api-key'), is('TemporalApiKeySecretArn', '')),
+      'TemporalApiKeySecretArn is given but TemporalAuthentication is not api-key',
+    ],
     [
       Fn.conditionOr(authentication('mtls'), is('TemporalCertificateSecretArn', '')),
       'TemporalCertificateSecretArn is given but TemporalAuthentication is not mtls',

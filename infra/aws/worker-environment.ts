@@ -24,6 +24,8 @@ const NONE = { Ref: 'AWS::NoValue' };
 export class WorkerEnvironment {
   readonly variables: (Pair | ReturnType<typeof Fn.conditionIf>)[];
   readonly secrets: (Secret | ReturnType<typeof Fn.conditionIf>)[];
+  /** Of these, what PostgreSQL asks for. */
+  readonly databaseSecrets: Secret[];
   /** Every secret that is read; of those not given nothing stands in the template. */
   readonly secretArns: string[];
   /** Where one worker's CPU and memory are looked up. */
@@ -39,12 +41,16 @@ export class WorkerEnvironment {
       made.overrideLogicalId(name);
       return made.logicalId;
     };
-    const given = (name: RuntimeParameter) => condition(`Has${name.replace(/SecretArn$/, '')}`, Fn.conditionNot(Fn.conditionEquals(value(name), '')));
+    const given = (name: RuntimeParameter) =>
+      condition(`Has${name.replace(/SecretArn$/, '')}`, Fn.conditionNot(Fn.conditionEquals(value(name), '')));
     const apiKey = given('TemporalApiKeySecretArn');
     const certificate = given('TemporalCertificateSecretArn');
     const ca = given('TemporalCaSecretArn');
     const payloadKeys = given('PayloadKeysSecretArn');
-    const plaintext = condition('SpeaksPlaintext', Fn.conditionEquals(TemporalAuthentication.valueAsString, 'plaintext'));
+    const plaintext = condition(
+      'SpeaksPlaintext',
+      Fn.conditionEquals(TemporalAuthentication.valueAsString, 'plaintext'),
+    );
     const rdsCa = condition('TrustsRdsCa', Fn.conditionEquals(value('PostgresCa'), 'rds'));
 
     const set = (name: string, text: string): Pair => ({ name, value: text });
@@ -68,13 +74,21 @@ export class WorkerEnvironment {
       set('PGSSLROOTCERT', Fn.conditionIf(rdsCa, RDS_CA, 'system').toString()),
     ];
 
-    const inject = (has: string, name: string, valueFrom: string) => Fn.conditionIf(has, { Name: name, ValueFrom: valueFrom }, NONE);
+    const inject = (has: string, name: string, valueFrom: string) =>
+      Fn.conditionIf(has, { Name: name, ValueFrom: valueFrom }, NONE);
     const member = (arn: string, key: string) => Fn.join('', [arn, `:${key}::`]);
-    this.secrets = [
+    this.databaseSecrets = [
       { name: 'PGUSER', valueFrom: member(database.secretArn, 'username') },
       { name: 'PGPASSWORD', valueFrom: member(database.secretArn, 'password') },
+    ];
+    this.secrets = [
+      ...this.databaseSecrets,
       inject(apiKey, 'TEMPORAL_API_KEY', value('TemporalApiKeySecretArn')),
-      inject(certificate, 'TEMPORAL_TLS_CLIENT_CERT_DATA', member(value('TemporalCertificateSecretArn'), 'certificate')),
+      inject(
+        certificate,
+        'TEMPORAL_TLS_CLIENT_CERT_DATA',
+        member(value('TemporalCertificateSecretArn'), 'certificate'),
+      ),
       inject(certificate, 'TEMPORAL_TLS_CLIENT_KEY_DATA', member(value('TemporalCertificateSecretArn'), 'privateKey')),
       inject(ca, 'TEMPORAL_TLS_SERVER_CA_CERT_DATA', value('TemporalCaSecretArn')),
       inject(payloadKeys, 'MERIDIAN_PAYLOAD_KEYS', value('PayloadKeysSecretArn')),

@@ -27,7 +27,12 @@ export class WorkerScaling extends Construct {
         policyName: name,
         policyType: 'StepScaling',
         scalingTargetId: target.ref,
-        stepScalingPolicyConfiguration: { adjustmentType: 'ChangeInCapacity', cooldown, metricAggregationType: 'Maximum', stepAdjustments },
+        stepScalingPolicyConfiguration: {
+          adjustmentType: 'ChangeInCapacity',
+          cooldown,
+          metricAggregationType: 'Maximum',
+          stepAdjustments,
+        },
       });
     // Bounds are counted from the alarm's threshold.
     const more = policy('More', 180, [
@@ -62,10 +67,13 @@ export class WorkerScaling extends Construct {
       alarmActions: [fewer.ref],
     });
 
-    const works = new CfnCondition(this, 'Works', { expression: Fn.conditionNot(Fn.conditionEquals(MaxWorkers.valueAsString, '0')) });
+    const works = new CfnCondition(this, 'Works', {
+      expression: Fn.conditionNot(Fn.conditionEquals(MaxWorkers.valueAsString, '0')),
+    });
     works.overrideLogicalId('HasWorkers');
     const silent = new CfnAlarm(this, 'NoWorker', {
-      alarmDescription: 'No worker has reported for ten minutes: cycles wait. Look at the events of the service and the logs of its tasks',
+      alarmDescription:
+        'No worker has reported for ten minutes: cycles wait. Look at the events of the service and the logs of its tasks',
       ...metric,
       statistic: 'SampleCount',
       comparisonOperator: 'LessThanThreshold',

@@ -21,23 +21,39 @@ export class WorkerService extends Construct {
   constructor(scope: Construct, id: string, { parameters, network, database }: WorkerServiceProps) {
     super(scope, id);
     const port = parameters.TemporalPort;
-    const otherPort = new CfnCondition(this, 'OtherPort', { expression: Fn.conditionNot(Fn.conditionEquals(port.valueAsString, '443')) });
+    const otherPort = new CfnCondition(this, 'OtherPort', {
+      expression: Fn.conditionNot(Fn.conditionEquals(port.valueAsString, '443')),
+    });
     otherPort.overrideLogicalId('TemporalOnOwnPort');
     this.group = new CfnSecurityGroup(this, 'Group', {
       groupDescription: 'Meridian: the worker, which nobody connects to',
       vpcId: network.vpcId,
       securityGroupEgress: [
-        { description: 'AWS, and Temporal where it has no port of its own', ipProtocol: 'tcp', fromPort: 443, toPort: 443, cidrIp: '0.0.0.0/0' },
+        {
+          description: 'AWS, and Temporal where it has no port of its own',
+          ipProtocol: 'tcp',
+          fromPort: 443,
+          toPort: 443,
+          cidrIp: '0.0.0.0/0',
+        },
         Fn.conditionIf(
           otherPort.logicalId,
-          { Description: 'Temporal', IpProtocol: 'tcp', FromPort: port.valueAsNumber, ToPort: port.valueAsNumber, CidrIp: '0.0.0.0/0' },
+          {
+            Description: 'Temporal',
+            IpProtocol: 'tcp',
+            FromPort: port.valueAsNumber,
+            ToPort: port.valueAsNumber,
+            CidrIp: '0.0.0.0/0',
+          },
           { Ref: 'AWS::NoValue' },
         ),
         database.egress,
       ],
     });
     this.logs = new CfnLogGroup(this, 'Logs', { retentionInDays: LOG_DAYS });
-    this.cluster = new CfnCluster(this, 'Cluster', { clusterSettings: [{ name: 'containerInsights', value: 'disabled' }] });
+    this.cluster = new CfnCluster(this, 'Cluster', {
+      clusterSettings: [{ name: 'containerInsights', value: 'disabled' }],
+    });
     const { definition } = new WorkerTask(this, 'Task', { parameters, database, logs: this.logs });
     this.service = new CfnService(this, 'Service', {
       serviceName: Fn.join('-', [Aws.STACK_NAME, 'worker']),

@@ -8,7 +8,7 @@ import type { WorkerTaskProps } from './worker-task-props';
 
 /** Beyond the worker's own grace for running activities; Fargate allows 120. */
 const STOP_SECONDS = 90;
-const MIGRATE_SECONDS = 300; // a paused cluster takes half a minute to wake
+const MIGRATE_SECONDS = 120; // Fargate allows no more; a paused cluster takes some fifteen to wake
 
 /**
  * One worker as Fargate runs it: the schema is brought to this release's, then the worker polls. It may write nothing but its
@@ -25,15 +25,18 @@ export class WorkerTask extends Construct {
       name,
       image: Fn.join(':', [imported(DataStack, 'WorkerImageRepositoryUri'), WorkerImageTag.valueAsString]),
       environment: environment.variables,
-      secrets: environment.secrets,
       readonlyRootFilesystem: true,
-      privileged: false,
       user: 'node',
       linuxParameters: { initProcessEnabled: true, capabilities: { drop: ['ALL'] } },
       mountPoints: [{ sourceVolume: 'scratch', containerPath: SCRATCH, readOnly: false }],
       logConfiguration: {
         logDriver: 'awslogs',
-        options: { 'awslogs-group': logs.ref, 'awslogs-region': Aws.REGION, 'awslogs-stream-prefix': name, mode: 'non-blocking' },
+        options: {
+          'awslogs-group': logs.ref,
+          'awslogs-region': Aws.REGION,
+          'awslogs-stream-prefix': name,
+          mode: 'non-blocking',
+        },
       },
     });
     this.definition = new CfnTaskDefinition(this, 'Definition', {
@@ -48,34 +51,58 @@ export class WorkerTask extends Construct {
       executionRoleArn: this.executionRole(parameters, environment, logs.attrArn).roleArn,
       volumes: [{ name: 'scratch' }],
       containerDefinitions: [
-        { ...container('migrate'), essential: false, command: ['migrate', '--wait', String(MIGRATE_SECONDS - 60)], startTimeout: MIGRATE_SECONDS - 180 },
+        {
+          ...container('migrate'),
+          secrets: environment.databaseSecrets,
+          essential: false,
+          command: ['migrate', '--wait', String(MIGRATE_SECONDS - 30)],
+          startTimeout: MIGRATE_SECONDS,
+        },
         {
           ...container('worker'),
+          secrets: environment.secrets,
           essential: true,
           command: ['worker'],
           dependsOn: [{ containerName: 'migrate', condition: 'SUCCESS' }],
           stopTimeout: STOP_SECONDS,
-          healthCheck: { command: ['CMD', 'node', 'healthy.mjs'], interval: 30, timeout: 10, retries: 3, startPeriod: 120 },
+          healthCheck: {
+            command: ['CMD', 'node', 'healthy.mjs'],
+            interval: 30,
+            timeout: 10,
+            retries: 3,
+            startPeriod: 120,
+          },
         },
       ],
     });
   }
 
   /** What starts a worker: pulls its one image, writes its one log group, reads the secrets that it is given. */
-  private executionRole({ DataStack, SecretsKeyArn }: WorkerTaskProps['parameters'], { secretArns }: WorkerEnvironment, logGroupArn: string): Role {
+  private executionRole(
+    { DataStack, SecretsKeyArn }: WorkerTaskProps['parameters'],
+    { secretArns }: WorkerEnvironment,
+    logGroupArn: string,
+  ): Role {
     const role = new Role(this, 'ExecutionRole', {
       description: 'Meridian: starts workers',
-      assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com', { conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } } }),
+      assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com', {
+        conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
+      }),
     });
     const allow = (actions: readonly string[], resources: readonly string[]) => {
       role.addToPolicy(new PolicyStatement({ actions: [...actions], resources: [...resources] }));
     };
     allow(['ecr:GetAuthorizationToken'], ['*']); // knows no resources
-    allow(['ecr:BatchCheckLayerAvailability', 'ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer'], [imported(DataStack, 'WorkerImageRepositoryArn')]);
+    allow(
+      ['ecr:BatchCheckLayerAvailability', 'ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer'],
+      [imported(DataStack, 'WorkerImageRepositoryArn')],
+    );
     allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroupArn]);
     allow(['secretsmanager:GetSecretValue'], secretArns);
 
-    const hasKey = new CfnCondition(this, 'HasKey', { expression: Fn.conditionNot(Fn.conditionEquals(SecretsKeyArn.valueAsString, '')) });
+    const hasKey = new CfnCondition(this, 'HasKey', {
+      expression: Fn.conditionNot(Fn.conditionEquals(SecretsKeyArn.valueAsString, '')),
+    });
     hasKey.overrideLogicalId('HasSecretsKey');
     const decrypt = new CfnPolicy(this, 'Decrypt', {
       policyName: 'decrypt-secrets',
