@@ -19,6 +19,7 @@ module.exports = {
     only('cli', ['domain', 'pipelines', 'sql', 'infra/local', 'worker', 'edge']),
     only('infra/aws', ['domain', 'pipelines']),
     only('infra/local', ['domain']),
+    only('bench', ['domain', 'pipelines', 'activities', 'sql', 'worker', 'cli', 'infra/local', 'test']),
     {
       name: 'workflows-reach-no-engine',
       severity: 'error',
