@@ -8,6 +8,7 @@ import {
   StorageClass,
 } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
+import { acceptFinding } from './accepted-findings';
 
 /** The zones of the lake. CloudFormation names the buckets; none is ever public, and none is deleted with the stack (S2.22, S2.23). */
 export class LakeBuckets extends Construct {
@@ -23,6 +24,11 @@ export class LakeBuckets extends Construct {
 
   constructor(scope: Construct, id: string) {
     super(scope, id);
+    acceptFinding(
+      this,
+      'S1',
+      "Access logs are delivered by best effort and would be a sixth bucket that every read adds to: who read which object is for the account's CloudTrail trail, as data events of these buckets",
+    );
     this.raw = this.bucket('Raw', {
       versioned: true,
       lifecycleRules: [
