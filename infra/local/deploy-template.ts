@@ -9,8 +9,10 @@ const SYNTHESIS_TIMEOUT_MS = 120_000; // 2 s on a quiet machine
 
 /** What this module reads of a CloudFormation template. */
 export interface Template {
+  readonly Parameters?: Readonly<Record<string, { readonly Default?: string | number }>>;
+  readonly Conditions?: Readonly<Record<string, unknown>>;
   readonly Resources: Readonly<
-    Record<string, { readonly Type: string; readonly Properties?: Readonly<Record<string, unknown>> }>
+    Record<string, { readonly Type: string; readonly Condition?: string; readonly Properties?: Readonly<Record<string, unknown>> }>
   >;
 }
 
