@@ -1,8 +1,8 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { BlockPublicAccess, Bucket, type BucketProps, type CfnBucket, type LifecycleRule, ObjectOwnership, StorageClass } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
+import { acceptFinding } from './accepted-findings';
 import type { LakeBucketsProps } from './lake-buckets-props';
-import { OptionalParameter } from './optional-parameter';
 
 /** How long what was deleted or written over can be brought back. */
 const UNDO = Duration.days(30);
@@ -24,17 +24,15 @@ export class LakeBuckets extends Construct {
   readonly artifacts: Bucket;
 
   private readonly props: LakeBucketsProps;
-  private readonly accessLogs: OptionalParameter;
 
   constructor(scope: Construct, id: string, props: LakeBucketsProps) {
     super(scope, id);
     this.props = props;
-    this.accessLogs = new OptionalParameter(this, 'AccessLogs', {
-      name: 'AccessLogBucket',
-      description: 'Bucket of this account and region that gets the access logs of all buckets; empty: none, as where CloudTrail records data events',
-      pattern: '^[a-z0-9][a-z0-9.-]{2,62}$',
-      constraint: 'must be the name of a bucket',
-    });
+    acceptFinding(
+      this,
+      'S1',
+      "Access logs are delivered by best effort and would be a sixth bucket that every read adds to: who read which object is for the account's CloudTrail trail, as data events of these buckets",
+    );
     this.raw = this.bucket('Raw', {
       versioned: true,
       lifecycleRules: [
@@ -84,8 +82,7 @@ export class LakeBuckets extends Construct {
       ],
     });
     const { key } = this.props;
-    const resource = bucket.node.defaultChild as CfnBucket;
-    resource.bucketEncryption = {
+    (bucket.node.defaultChild as CfnBucket).bucketEncryption = {
       serverSideEncryptionConfiguration: [
         key.whenUsed(
           // With a key of the bucket, S3 asks KMS once for many objects.
@@ -94,7 +91,6 @@ export class LakeBuckets extends Construct {
         ),
       ],
     };
-    resource.loggingConfiguration = this.accessLogs.whenSet({ DestinationBucketName: this.accessLogs.value, LogFilePrefix: `meridian/${id.toLowerCase()}/` });
     return bucket;
   }
 }

@@ -2,6 +2,7 @@ import { CfnCondition, CfnRule, Fn, type IResolvable } from 'aws-cdk-lib';
 import { CfnPolicy, CfnRole } from 'aws-cdk-lib/aws-iam';
 import type { CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
+import { acceptWildcards } from './accepted-findings';
 import { NOTHING, OptionalParameter } from './optional-parameter';
 import type { StorageReplicaProps } from './storage-replica-props';
 
@@ -25,7 +26,7 @@ export class StorageReplica extends Construct {
       constraint: 'must be the ARN of a KMS key, no alias',
     });
     this.refuseContradictions(bucket, replicaKey);
-    const underKeys = new CfnCondition(this, 'UnderKeys', { expression: Fn.conditionAnd(bucket.isSet, key.isUsed) });
+    const underKeys = new CfnCondition(this, 'UnderKeys', { expression: Fn.conditionAnd(bucket.isSet, key.isUsed, replicaKey.isSet) });
     underKeys.overrideLogicalId('HasStorageReplicaUnderKeys');
     const withKeys = (value: unknown): IResolvable => Fn.conditionIf(underKeys.logicalId, value, NOTHING);
 
@@ -42,6 +43,7 @@ export class StorageReplica extends Construct {
       [['s3:GetObjectVersionAcl', 's3:GetObjectVersionForReplication', 's3:GetObjectVersionTagging'], storage.arnForObjects('*')],
       [['s3:ReplicateObject', 's3:ReplicateTags'], `${bucket.value}/*`],
     ]);
+    acceptWildcards(this, 'Copies are made of every object of storage, under the same names', storage.arnForObjects('*'), `${bucket.value}/*`);
     this.policy('Keys', role, underKeys, [
       [['kms:Decrypt'], key.arn],
       [['kms:Encrypt'], replicaKey.value],

@@ -11,7 +11,7 @@ import {
   type StackStatus,
   UpdateStackCommand,
 } from '@aws-sdk/client-cloudformation';
-import type { Template } from './deploy-template';
+import type { Template } from '../deploy/template';
 import { StackError } from './stack-error';
 
 /** A deployed stack. */

@@ -2,9 +2,10 @@ import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { STACK_OUTPUTS, type StackOutput } from '../../domain/stack-outputs';
-import { uploadJobCode } from './deploy-job-code';
+import { uploadJobCode } from '../deploy/job-code';
+import { synthesise } from '../deploy/synthesis';
+import { STACKS } from '../deploy/stacks';
 import { deployStack } from './deploy-stack';
-import { synthesise } from './deploy-template';
 import type { Progress } from './progress';
 import { StackError } from './stack-error';
 import { closeGaps } from './template-gaps';
@@ -32,7 +33,8 @@ export async function deployLocal({ home, env, progress }: DeployLocalInput): Pr
     s3: new S3Client(connection),
   };
   try {
-    const template = await synthesise(home, progress);
+    const { [STACKS.data]: template } = await synthesise(home, progress.note);
+    if (template === undefined) throw new StackError(`infra/aws/app.ts makes no stack ${STACKS.data}`);
     const stack = await deployStack(clients.cloudformation, template);
     const closed = await closeGaps(clients, template, stack.resources);
     const variables = environmentOf(stack.outputs);

@@ -1,4 +1,4 @@
-import type { Template } from './deploy-template';
+import type { Template } from '../deploy/template';
 
 type Json = Readonly<Record<string, unknown>>;
 const NOTHING = Symbol('AWS::NoValue');

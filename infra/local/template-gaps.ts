@@ -16,7 +16,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { isDeepStrictEqual } from 'node:util';
 import type { DeployedStack } from './deploy-stack';
-import type { Template } from './deploy-template';
+import type { Template } from '../deploy/template';
 import { StackError } from './stack-error';
 import { withConditions } from './template-conditions';
 import { lifecycleRules, sortedRules, type TemplateLifecycle } from './template-lifecycle';

@@ -34,9 +34,10 @@ import { candidateCatalogTable } from '../../activities/data-quality';
 import { createPublicationActivities } from '../../activities/publication';
 import { QUALITY_STEPS, rulesetName, rulesetText } from '../../domain/ruleset';
 import { STACK_OUTPUTS } from '../../domain/stack-outputs';
+import { synthesise } from '../../infra/deploy/synthesis';
+import { type Template } from '../../infra/deploy/template';
 import { deployLocal } from '../../infra/local/deploy';
 import { deployStack } from '../../infra/local/deploy-stack';
-import { synthesise, type Template } from '../../infra/local/deploy-template';
 import { type Progress, silent } from '../../infra/local/progress';
 import { closeGaps, TEMPLATE_GAPS } from '../../infra/local/template-gaps';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
@@ -64,6 +65,12 @@ const deploy = (region = 'us-east-1', progress: Progress = silent) =>
   deployLocal({ home, env: { ...aws.env, AWS_REGION: region }, progress });
 const bucketOf = (zone: string) => deployed[`MERIDIAN_${zone}_BUCKET`] ?? '';
 
+async function dataTemplate(): Promise<Template> {
+  const { Meridian } = await synthesise(home, silent.note);
+  if (Meridian === undefined) throw new Error('No stack Meridian');
+  return Meridian;
+}
+
 beforeAll(async () => {
   aws = await startLocalAws();
   deployed = await deploy();
@@ -76,7 +83,7 @@ afterAll(async () => {
 describe('Deploying the template to the local AWS', () => {
   test('S2.25 X14 every resource of the template that AWS gets is made', async () => {
     const { cloudformation } = clientsIn('us-east-1');
-    const template = await synthesise(home, silent);
+    const template = await dataTemplate();
 
     const states: Record<string, string> = {};
     for await (const page of paginateListStackResources({ client: cloudformation }, { StackName: 'Meridian' })) {
@@ -157,7 +164,7 @@ describe('Deploying the template to the local AWS', () => {
     const { cloudformation, s3 } = clientsIn('eu-central-1');
     const before = await deploy('eu-central-1');
     await s3.send(new PutObjectCommand({ Bucket: before['MERIDIAN_RAW_BUCKET'], Key: 'kept', Body: 'kept' }));
-    const template = await synthesise(home, silent);
+    const template = await dataTemplate();
     const grown: Template = { ...template, Resources: { ...template.Resources, Another: { Type: 'AWS::S3::Bucket' } } };
 
     const { change, outputs, resources } = await deployStack(cloudformation, grown);
@@ -171,7 +178,7 @@ describe('Deploying the template to the local AWS', () => {
 
   test('a refused resource is named with its reason, and the next deployment replaces the failed stack', async () => {
     const { cloudformation } = clientsIn('ap-south-1');
-    const template = await synthesise(home, silent);
+    const template = await dataTemplate();
     const broken: Template = {
       ...template,
       Resources: {

@@ -1,11 +1,10 @@
-import { App } from 'aws-cdk-lib';
-import { Template } from 'aws-cdk-lib/assertions';
 import { MeridianStack } from '../../infra/aws/meridian-stack';
 import { warmWorkerSize } from '../../infra/aws/warm-workers';
-import type { Template as CloudFormation } from '../../infra/local/deploy-template';
+import type { Template } from '../../infra/deploy/template';
 import { withConditions } from '../../infra/local/template-conditions';
 import { pipelines } from '../../pipelines';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
+import { synthesised } from '../support/synthesised';
 
 interface Statement {
   readonly Effect: string;
@@ -17,7 +16,7 @@ type Properties = Readonly<Record<string, unknown>>;
 
 const REPLICA = 'arn:aws:s3:::copies';
 const REPLICA_KEY = 'arn:aws:kms:eu-central-1:111122223333:key/1';
-let template: CloudFormation;
+let template: Template;
 
 /** What CloudFormation would make with these parameters. */
 const made = (parameters: Readonly<Record<string, string>> = {}) => withConditions(template, parameters);
@@ -28,11 +27,11 @@ const statementsOf = (policy: Properties | undefined) => (policy?.['PolicyDocume
 const idOf = (type: string, prefix: string, of = made()) => all(type, of).find(([id]) => id.startsWith(prefix))?.[0];
 
 beforeAll(() => {
-  template = Template.fromStack(new MeridianStack(new App({ analyticsReporting: false }), 'Meridian', { pipelines })).toJSON() as CloudFormation;
+  template = synthesised((app) => new MeridianStack(app, 'Meridian', { pipelines })).toJSON() as Template;
 });
 
 describe('The lake without options', () => {
-  test('S2.27 S2.23 has no key, no copies and no logs: what costs money waits for its parameter', () => {
+  test('S2.27 S2.23 has no key, no copies and no warm workers: what costs money waits for its parameter', () => {
     expect(all('AWS::KMS::Key')).toEqual([]);
     expect(Object.keys(made().Resources).filter((id) => /Replica|KeyData|KeyTables/.test(id))).toEqual([]);
     for (const [id, properties] of propertiesOf('AWS::S3::Bucket')) {
@@ -40,7 +39,6 @@ describe('The lake without options', () => {
         id,
         { ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' } }] },
       ]);
-      expect(properties).not.toHaveProperty('LoggingConfiguration');
       expect(properties).not.toHaveProperty('ReplicationConfiguration');
     }
     for (const [, properties] of propertiesOf('AWS::DynamoDB::Table')) expect(properties).not.toHaveProperty('SSESpecification');
@@ -137,7 +135,7 @@ describe('The lake under a customer key', () => {
 
 describe('Copies of storage in another region', () => {
   const replicated = (more = {}) => made({ StorageReplicaBucketArn: REPLICA, ...more });
-  const storageOf = (of: CloudFormation) => of.Resources[idOf('AWS::S3::Bucket', 'LakeStorage', of) ?? '']?.Properties ?? {};
+  const storageOf = (of: Template) => of.Resources[idOf('AWS::S3::Bucket', 'LakeStorage', of) ?? '']?.Properties ?? {};
 
   test('S2.24 storage alone is copied, by a role that can write nothing else; what is deleted here stays there', () => {
     const of = replicated();
@@ -210,15 +208,5 @@ describe('Workers that stand ready', () => {
     expect(warmWorkerSize([mobileGeolocation, asking()], 'driver')).toEqual({ Cpu: '4 vCPU', Memory: '16 GB' });
     expect(warmWorkerSize([asking('512m')], 'driver')).toEqual({ Cpu: '4 vCPU', Memory: '1 GB' });
     expect(() => warmWorkerSize([asking('4')], 'driver')).toThrow(/"mobile-geolocation" says "4" for spark.driver.memory/);
-  });
-});
-
-describe('Access logs', () => {
-  test('go to the bucket that the parameter names, each zone to a prefix of its own', () => {
-    const prefixes = propertiesOf('AWS::S3::Bucket', made({ AccessLogBucket: 'logs' })).map(([, { LoggingConfiguration }]) => LoggingConfiguration);
-
-    expect(prefixes).toHaveLength(5);
-    expect(new Set(prefixes.map((each) => JSON.stringify(each))).size).toBe(5);
-    expect(prefixes[0]).toEqual({ DestinationBucketName: { Ref: 'AccessLogBucket' }, LogFilePrefix: 'meridian/raw/' });
   });
 });

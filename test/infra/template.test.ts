@@ -1,5 +1,4 @@
-import { App } from 'aws-cdk-lib';
-import { Match, Template } from 'aws-cdk-lib/assertions';
+import { Match, type Template } from 'aws-cdk-lib/assertions';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { candidateCatalogTable } from '../../activities/data-quality';
@@ -10,6 +9,7 @@ import { MeridianStack } from '../../infra/aws/meridian-stack';
 import { JARS } from '../../infra/local/toolchain/jars';
 import { pipelines } from '../../pipelines';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
+import { synthesised } from '../support/synthesised';
 
 interface Statement {
   readonly Effect: string;
@@ -21,7 +21,7 @@ interface Statement {
 type Resource = { readonly Properties: Readonly<Record<string, unknown>>; readonly DeletionPolicy?: string };
 
 const synthesise = (specs: readonly PipelineSpec[]) =>
-  Template.fromStack(new MeridianStack(new App({ analyticsReporting: false }), 'Meridian', { pipelines: specs }));
+  synthesised((app) => new MeridianStack(app, 'Meridian', { pipelines: specs }));
 const template = synthesise(pipelines);
 const resources = (type: string) => Object.values(template.findResources(type)) as Resource[];
 const list = <T>(value: T | readonly T[]): readonly T[] =>
