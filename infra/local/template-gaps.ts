@@ -15,7 +15,7 @@ import {
   type ServerSideEncryptionConfiguration,
 } from '@aws-sdk/client-s3';
 import { isDeepStrictEqual } from 'node:util';
-import type { DeployedStack } from './deploy-stack';
+import type { DeployedStack } from '../deploy/deployment';
 import type { Template } from '../deploy/template';
 import { StackError } from './stack-error';
 import { withConditions } from './template-conditions';

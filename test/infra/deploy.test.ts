@@ -34,10 +34,10 @@ import { candidateCatalogTable } from '../../activities/data-quality';
 import { createPublicationActivities } from '../../activities/publication';
 import { QUALITY_STEPS, rulesetName, rulesetText } from '../../domain/ruleset';
 import { STACK_OUTPUTS } from '../../domain/stack-outputs';
-import { synthesise } from '../../infra/deploy/synthesis';
+import { deployStack as deployTo, UNASKED } from '../../infra/deploy/deploy-stack';
+import { synthesise, templateOf } from '../../infra/deploy/synthesis';
 import { type Template } from '../../infra/deploy/template';
-import { deployLocal } from '../../infra/local/deploy';
-import { deployStack } from '../../infra/local/deploy-stack';
+import { deployLocal, localTarget } from '../../infra/local/deploy';
 import { type Progress, silent } from '../../infra/local/progress';
 import { closeGaps, TEMPLATE_GAPS } from '../../infra/local/template-gaps';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
@@ -61,14 +61,16 @@ function clientsIn(region: string) {
     sns: new SNSClient(connection),
   };
 }
-const deploy = (region = 'us-east-1', progress: Progress = silent) =>
-  deployLocal({ home, env: { ...aws.env, AWS_REGION: region }, progress });
+const deploy = async (region = 'us-east-1', progress: Progress = silent) =>
+  (await deployLocal({ home, env: { ...aws.env, AWS_REGION: region }, progress })) ?? {};
 const bucketOf = (zone: string) => deployed[`MERIDIAN_${zone}_BUCKET`] ?? '';
 
-async function dataTemplate(): Promise<Template> {
-  const { Meridian } = await synthesise(home, silent.note);
-  if (Meridian === undefined) throw new Error('No stack Meridian');
-  return Meridian;
+const dataTemplate = async () => templateOf(await synthesise(home, silent.note), 'Meridian');
+
+async function deployStack(cloudformation: CloudFormationClient, template: Template, stack = 'Meridian') {
+  const deployed = await deployTo(localTarget(cloudformation), { stack, template, parameters: {} }, UNASKED);
+  if (deployed === undefined) throw new Error('Not confirmed');
+  return deployed;
 }
 
 beforeAll(async () => {
