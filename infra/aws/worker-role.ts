@@ -1,6 +1,7 @@
 import { CfnParameter, Stack } from 'aws-cdk-lib';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
+import { acceptWildcards } from './accepted-findings';
 import { grantListing, grantReading, grantWriting } from './bucket-grants';
 import type { WorkerRoleProps } from './worker-role-props';
 
@@ -41,6 +42,7 @@ export class WorkerRole extends Construct {
     );
     // It adds histories, and neither reads nor removes what today's code is held against.
     this.allow(['s3:PutObject'], [artifacts.arnForObjects('archive/histories/*')]);
+    acceptWildcards(this.role, 'One object for each execution that ended, named by its ids', artifacts.arnForObjects('archive/histories/*'));
     // A transaction is allowed by the actions that it consists of.
     this.allow(
       [
@@ -67,6 +69,7 @@ export class WorkerRole extends Construct {
       ['emr-serverless:CancelJobRun', 'emr-serverless:GetJobRun', 'emr-serverless:TagResource'],
       [`${application}/jobruns/*`],
     );
+    acceptWildcards(this.role, 'Runs of this one application, with ids that EMR Serverless draws', `${application}/jobruns/*`);
     for (const [role, service] of [
       [jobRole, 'emr-serverless.amazonaws.com'],
       [qualityRole, 'glue.amazonaws.com'],
@@ -102,6 +105,9 @@ export class WorkerRole extends Construct {
     this.allow(['sns:Publish'], [alerts.topic.topicArn]);
     // PutMetricData knows no resources, only namespaces.
     this.allow(['cloudwatch:PutMetricData'], ['*'], { StringEquals: { 'cloudwatch:namespace': 'Meridian' } });
+    acceptWildcards(this.role, 'PutMetricData knows no resources: the condition holds it to one namespace', '*');
+    acceptWildcards(this.role, 'Tables and partitions of this one database: cycles add partitions to them at run time', glue(`table/${catalog.databaseName}/*`));
+    acceptWildcards(this.role, 'Runs and results are resources of the ruleset type, with ids that Glue draws', glue('dataQualityRuleset/*'));
   }
 
   private allow(actions: readonly string[], resources: readonly string[], conditions = {}): void {

@@ -176,7 +176,7 @@ describe('The runtime template: the service', () => {
   });
 
   test('a worker is given more time to stop than its activities are', () => {
-    const grace = Number(/SHUTDOWN_GRACE = '(\d+) seconds'/.exec(read('worker/main.ts'))?.[1]);
+    const grace = Number(/shutdownGraceTime: '(\d+) seconds'/.exec(read('worker/tuning.ts'))?.[1]);
     const stop = Number(/"StopTimeout":(\d+)/.exec(text)?.[1]);
 
     expect(grace).toBeGreaterThan(0);
