@@ -5,11 +5,13 @@ import { ArrivalEvents } from './arrival-events';
 import { Catalog } from './catalog';
 import { DedupTables } from './dedup-tables';
 import { LakeBuckets } from './lake-buckets';
+import { LakeKey } from './lake-key';
 import type { MeridianStackProps } from './meridian-stack-props';
 import { OutcomeAlerts } from './outcome-alerts';
 import { QualityRole } from './quality-role';
 import { SparkApplication } from './spark-application';
 import { SparkJobRole } from './spark-job-role';
+import { StorageReplica } from './storage-replica';
 import { WorkerRole } from './worker-role';
 
 /**
@@ -23,12 +25,14 @@ export class MeridianStack extends Stack {
       synthesizer: new BootstraplessSynthesizer() as IStackSynthesizer,
       description: 'Meridian: durable ETL cycles for geospatial data',
     });
-    const buckets = new LakeBuckets(this, 'Lake');
-    const tables = new DedupTables(this, 'Dedup');
-    const spark = new SparkApplication(this, 'Spark');
+    const key = new LakeKey(this, 'Key');
+    const buckets = new LakeBuckets(this, 'Lake', { key });
+    new StorageReplica(this, 'StorageReplica', { storage: buckets.storage, key });
+    const tables = new DedupTables(this, 'Dedup', { key });
+    const spark = new SparkApplication(this, 'Spark', { pipelines });
     const catalog = new Catalog(this, 'Catalog', { pipelines, buckets });
-    const alerts = new OutcomeAlerts(this, 'Outcomes', { pipelines });
-    const arrivals = new ArrivalEvents(this, 'Arrivals', { pipelines, buckets, alarmTopic: alerts.topic });
+    const alerts = new OutcomeAlerts(this, 'Outcomes', { pipelines, key });
+    const arrivals = new ArrivalEvents(this, 'Arrivals', { pipelines, buckets, key, alarmTopic: alerts.topic });
     const { role: jobRole } = new SparkJobRole(this, 'SparkJob', { buckets, spark });
     const { role: qualityRole } = new QualityRole(this, 'Quality', { buckets, catalog });
     const { role: workerRole } = new WorkerRole(this, 'Worker', {
@@ -41,6 +45,8 @@ export class MeridianStack extends Stack {
       jobRole,
       qualityRole,
     });
+    key.allowData(workerRole, jobRole, qualityRole);
+    key.allowTables(workerRole);
 
     const values: Readonly<Record<StackOutput, string>> = {
       MeridianRawBucket: buckets.raw.bucketName,
