@@ -2,12 +2,16 @@ import { App, Stack } from 'aws-cdk-lib';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { AwsSolutionsChecks } from 'cdk-nag';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { acceptFinding, acceptWildcards } from '../../infra/aws/accepted-findings';
-import { meridianApp } from '../../infra/aws/meridian-app';
+import { meridianTemplates } from './meridian-templates';
 import { nagReport } from './nag-report';
 
 describe("cdk-nag's AwsSolutions rules on every stack of the app", () => {
-  const app = meridianApp();
+  const { app, remove } = meridianTemplates();
+  afterAll(remove);
   const report = nagReport(app);
 
   test('S1.10 S2.21 nothing is found that no reason excuses', () => {
@@ -28,7 +32,9 @@ describe("cdk-nag's AwsSolutions rules on every stack of the app", () => {
 });
 
 describe('The report that is asserted', () => {
-  const app = new App({ analyticsReporting: false });
+  const outdir = mkdtempSync(join(tmpdir(), 'meridian-nag-'));
+  afterAll(() => rmSync(outdir, { recursive: true, force: true }));
+  const app = new App({ outdir, analyticsReporting: false });
   const stack = new Stack(app, 'Example');
   const bucket = new Bucket(stack, 'Bucket');
   const role = new Role(stack, 'Role', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') });

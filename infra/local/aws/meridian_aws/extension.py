@@ -8,12 +8,14 @@ import logging
 import types
 from typing import Any, Awaitable, Callable
 
+from .change_sets import REPLACING, seeing_outputs, without_absent_resources
 from .cloudformation import application_handlers, ruleset_handlers
 from .emr_api import SERVICE as EMR_SERVICE
 from .emr_api import EmrServerless
 from .enforcement import only_own_keys, refusal_of_catalog, with_namespace, without_glue
 from .glue_quality_api import GlueDataQuality
 from .iam import Iam, required
+from .runtime_resources import named_only_handlers, with_master_user_secret
 from .settings import Keys, Settings
 from .task_credentials import PATH as CREDENTIALS_PATH
 from .task_credentials import TaskCredentials
@@ -73,6 +75,9 @@ def install(settings: Settings) -> tuple[EmrServerless, GlueDataQuality]:
     handlers["glue"] = glue_with_quality
     resource_handlers["AWS::EMRServerless::Application"] = application_handlers(emr)
     resource_handlers["AWS::Glue::DataQualityRuleset"] = ruleset_handlers(quality)
+    resource_handlers.update(named_only_handlers())
+    resource_handlers["AWS::RDS::DBCluster"] = with_master_user_secret(resource_handlers["AWS::RDS::DBCluster"])
+    _complete_change_sets()
     # It reports each of some sixty files at every snapshot.
     logging.getLogger("persistence").setLevel(logging.WARNING)
     if settings.keys is not None:
@@ -105,6 +110,22 @@ def _with_principals(inner: Asgi, keys: Keys, iam: Iam, credentials: TaskCredent
         await inner(scope, receive, observed_send if scope["type"] == "lifespan" else send)
 
     return wrapped
+
+
+def _complete_change_sets() -> None:
+    from ministack.services.cloudformation import changesets, engine, handlers, helpers, provisioners
+
+    actions = required(handlers, "_ACTION_HANDLERS", dict)
+    resolve = required(changesets, "_resolve_props_for_diff", types.FunctionType)
+    find = required(changesets, "_find_change_set", types.FunctionType)
+    conditions_of = required(engine, "_evaluate_conditions", types.FunctionType)
+    stack_named = required(handlers, "_resolve_stack", types.FunctionType)
+    parameter = required(helpers, "_p", types.FunctionType)
+    replacing = required(provisioners, "_REPLACING_PROPERTIES", dict)
+    for resource_type, properties in REPLACING.items():
+        replacing.setdefault(resource_type, properties)
+    changesets._resolve_props_for_diff = without_absent_resources(resolve, conditions_of)
+    actions["CreateChangeSet"] = seeing_outputs(actions["CreateChangeSet"], find, parameter, stack_named)
 
 
 def _with_lifecycle(inner: Asgi, emr: EmrServerless, quality: GlueDataQuality, settings: Settings,
