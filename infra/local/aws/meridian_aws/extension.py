@@ -13,6 +13,7 @@ from .cloudformation import application_handlers, ruleset_handlers
 from .emr_api import SERVICE as EMR_SERVICE
 from .emr_api import EmrServerless
 from .glue_quality_api import GlueDataQuality
+from .runtime_resources import named_only_handlers, with_master_user_secret
 from .settings import Settings
 
 logger = logging.getLogger("meridian.aws")
@@ -84,6 +85,8 @@ def install(settings: Settings) -> tuple[EmrServerless, GlueDataQuality]:
     handlers["glue"] = glue_with_quality
     resource_handlers["AWS::EMRServerless::Application"] = application_handlers(emr)
     resource_handlers["AWS::Glue::DataQualityRuleset"] = ruleset_handlers(quality)
+    resource_handlers.update(named_only_handlers())
+    resource_handlers["AWS::RDS::DBCluster"] = with_master_user_secret(resource_handlers["AWS::RDS::DBCluster"])
     _complete_change_sets()
     # It reports each of some sixty files at every snapshot.
     logging.getLogger("persistence").setLevel(logging.WARNING)

@@ -38,6 +38,7 @@ def test_installing_registers_both_services_their_state_and_their_resource_types
 
     assert "emr-serverless" in app.SERVICE_HANDLERS
     assert {"AWS::EMRServerless::Application", "AWS::Glue::DataQualityRuleset"} <= set(provisioners._RESOURCE_HANDLERS)
+    assert {"AWS::ApplicationAutoScaling::ScalableTarget", "AWS::EC2::NatGateway", "AWS::RDS::DBCluster"} <= set(provisioners._RESOURCE_HANDLERS)
     assert {"meridian_emr_serverless", "meridian_glue_data_quality"} <= set(app._build_persistence_save_dict())
 
 
