@@ -50,11 +50,11 @@ beforeAll(async () => {
   env = { ...process.env, ...free, MERIDIAN_HOME: home };
 
   // The first demo is killed while its first job runs; what is told below is told of the second.
-  const killed = startMeridian(['demo', '--json'], env);
+  const killed = startMeridian(['demo', '--auth', '--json'], env);
   await killed.said(/EMR job run \w+ over/);
   killed.child.kill('SIGKILL');
   await killed.finished;
-  finished = await startMeridian(['demo', '--json'], env).finished;
+  finished = await startMeridian(['demo', '--auth', '--json'], env).finished;
   if (finished.stdout === '') throw new Error(`The demo printed no document:\n${finished.stderr.slice(-5_000)}`);
   document = JSON.parse(finished.stdout) as Document;
 
