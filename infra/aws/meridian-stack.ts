@@ -8,9 +8,9 @@ import { LakeBuckets } from './lake-buckets';
 import type { MeridianStackProps } from './meridian-stack-props';
 import { OutcomeAlerts } from './outcome-alerts';
 import { QualityRole } from './quality-role';
+import { ActivityRoles } from './roles/activity-roles';
 import { SparkApplication } from './spark-application';
 import { SparkJobRole } from './spark-job-role';
-import { WorkerRole } from './worker-role';
 
 /**
  * All that a cycle needs in one AWS account and region. Without assets and bootstrap, so that CreateStack takes the template
@@ -31,16 +31,7 @@ export class MeridianStack extends Stack {
     const arrivals = new ArrivalEvents(this, 'Arrivals', { pipelines, buckets, alarmTopic: alerts.topic });
     const { role: jobRole } = new SparkJobRole(this, 'SparkJob', { buckets, spark });
     const { role: qualityRole } = new QualityRole(this, 'Quality', { buckets, catalog });
-    const { role: workerRole } = new WorkerRole(this, 'Worker', {
-      buckets,
-      tables,
-      spark,
-      catalog,
-      alerts,
-      arrivals,
-      jobRole,
-      qualityRole,
-    });
+    const roles = new ActivityRoles(this, 'Roles', { buckets, tables, spark, catalog, alerts, arrivals, jobRole, qualityRole });
 
     const values: Readonly<Record<StackOutput, string>> = {
       MeridianRawBucket: buckets.raw.bucketName,
@@ -56,12 +47,13 @@ export class MeridianStack extends Stack {
       MeridianGlueRoleArn: qualityRole.roleArn,
       MeridianOutcomeTopicArn: alerts.topic.topicArn,
       MeridianEventQueueUrl: arrivals.queue.queueUrl,
+      ...roles.outputs,
     };
     for (const key of Object.keys(STACK_OUTPUTS) as StackOutput[]) {
       new CfnOutput(this, key, { value: values[key], description: STACK_OUTPUTS[key] });
     }
     new CfnOutput(this, 'WorkerRoleArn', {
-      value: workerRole.roleArn,
+      value: roles.worker.roleArn,
       description: 'For the task or instance that runs the worker',
     });
     new CfnOutput(this, 'SparkImageRepositoryUri', {
