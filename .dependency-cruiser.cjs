@@ -16,9 +16,11 @@ module.exports = {
     only('edge', []),
     only('activities', ['domain', 'pipelines', 'sql']),
     only('worker', ['domain', 'pipelines', 'activities', 'sql', 'edge']),
-    only('cli', ['domain', 'pipelines', 'sql', 'infra/local', 'worker', 'edge']),
+    only('cli', ['domain', 'pipelines', 'sql', 'infra/deploy', 'infra/local', 'worker', 'edge']),
     only('infra/aws', ['domain', 'pipelines']),
-    only('infra/local', ['domain']),
+    only('infra/deploy', ['domain']),
+    only('infra/local', ['domain', 'infra/deploy']),
+    only('bench', ['domain', 'pipelines', 'activities', 'sql', 'worker', 'cli', 'infra/local', 'test']),
     {
       name: 'workflows-reach-no-engine',
       severity: 'error',

@@ -32,7 +32,7 @@ function steps(scratch: string, python: string): readonly Step[] {
     { name: 'lint', command: [join(NODE_BIN, 'eslint'), '.'] },
     {
       name: 'fences',
-      command: [join(NODE_BIN, 'depcruise'), '--config', '.dependency-cruiser.cjs', 'domain', 'pipelines', 'workflows', 'activities', 'sql', 'worker', 'cli', 'edge', 'infra'],
+      command: [join(NODE_BIN, 'depcruise'), '--config', '.dependency-cruiser.cjs', 'domain', 'pipelines', 'workflows', 'activities', 'sql', 'worker', 'cli', 'edge', 'infra', 'bench'],
     },
     {
       name: 'jest',

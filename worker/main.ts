@@ -9,9 +9,8 @@ import { workflowBundle } from './bundle';
 import type { WorkerConfig } from './config';
 import { startConsumer } from './consumer/start-consumer';
 import { createDependencies } from './dependencies';
-import { FailureInterceptor } from './failure-interceptor';
 import { requireSearchAttributes } from './search-attributes';
-import { ShortStepHeartbeat } from './short-step-heartbeat';
+import { workerTuning } from './tuning';
 
 /**
  * Opted into by a build id: a cycle stays with the build that began it. Without one nothing changes.
@@ -21,9 +20,6 @@ export function versioningOf({ build }: Pick<WorkerConfig, 'build'>): Pick<Worke
   if (build === undefined) return {};
   return { workerDeploymentOptions: { version: build, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' } };
 }
-
-/** A running activity gets this long to heartbeat its last and stop, before its attempt is left to its time-outs. */
-const SHUTDOWN_GRACE = '20 seconds';
 
 /**
  * Runs a worker until SIGINT or SIGTERM. Temporal's address, namespace, TLS and key come from its environment configuration
@@ -59,12 +55,7 @@ export async function runWorker(
       dataConverter,
       ...versioningOf(config),
       activities: dependencies.activities,
-      interceptors: { activity: [() => ({ inbound: new FailureInterceptor() }), (context) => ({ inbound: new ShortStepHeartbeat(context) })] },
-      shutdownGraceTime: SHUTDOWN_GRACE,
-      // A cancellation reaches an activity with its next heartbeat: by default up to 0.8 of the heartbeat time-out later.
-      maxHeartbeatThrottleInterval: '2 seconds',
-      // Sticky queries go to the worker that has the workflow cached; the default 10 s delays every take-over after a kill.
-      stickyQueueScheduleToStartTimeout: '5 seconds',
+      ...workerTuning(),
     });
     const running = worker.run();
     const stopConsumer = startConsumer(config, { connection, namespace, dataConverter }, pipelines);

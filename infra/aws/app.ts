@@ -1,11 +1,4 @@
-import { App } from 'aws-cdk-lib';
-import { pipelines } from '../../pipelines';
-import { MeridianStack } from './meridian-stack';
+import { meridianApp } from './meridian-app';
 
-// `CDK_OUTDIR=<folder> tsx infra/aws/app.ts` writes the template without the CDK's command line.
-const app = new App({
-  analyticsReporting: false, // else every synthesis on another machine has another template
-  context: { '@aws-cdk/aws-iam:minimizePolicies': true },
-});
-new MeridianStack(app, 'Meridian', { pipelines });
-app.synth();
+// `npm run synth`: the templates go to cdk.out, or to the folder that CDK_OUTDIR names, without the CDK's command line and the network.
+meridianApp({ outdir: process.env['CDK_OUTDIR'] ?? 'cdk.out' }).synth();

@@ -1,8 +1,15 @@
 import { type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { IConstruct } from 'constructs';
+import { acceptWildcards } from './accepted-findings';
+
+/** Who is granted something: the policy is its own, or below it. */
+type Grantee = IGrantable & IConstruct;
+
+const UNKNOWN_KEYS = 'Keys are drawn by producers and cycles at run time: a policy can name the prefix that they are below, and no single object';
 
 /** Lets `grantee` list the buckets, versions included. */
-export function grantListing(grantee: IGrantable, ...buckets: readonly Bucket[]): void {
+export function grantListing(grantee: Grantee, ...buckets: readonly Bucket[]): void {
   grant(
     grantee,
     ['s3:GetBucketLocation', 's3:ListBucket', 's3:ListBucketVersions', 's3:ListBucketMultipartUploads'],
@@ -11,12 +18,12 @@ export function grantListing(grantee: IGrantable, ...buckets: readonly Bucket[])
 }
 
 /** Lets `grantee` read objects in any version. @param objects - ARNs, wildcards allowed */
-export function grantReading(grantee: IGrantable, ...objects: readonly string[]): void {
+export function grantReading(grantee: Grantee, ...objects: readonly string[]): void {
   grant(grantee, ['s3:GetObject', 's3:GetObjectVersion'], objects);
 }
 
 /** Lets `grantee` read, write and delete objects, but no old version. @param objects - ARNs, wildcards allowed */
-export function grantWriting(grantee: IGrantable, ...objects: readonly string[]): void {
+export function grantWriting(grantee: Grantee, ...objects: readonly string[]): void {
   grant(
     grantee,
     ['s3:AbortMultipartUpload', 's3:DeleteObject', 's3:GetObject', 's3:ListMultipartUploadParts', 's3:PutObject'],
@@ -24,8 +31,9 @@ export function grantWriting(grantee: IGrantable, ...objects: readonly string[])
   );
 }
 
-function grant(grantee: IGrantable, actions: readonly string[], resources: readonly string[]): void {
+function grant(grantee: Grantee, actions: readonly string[], resources: readonly string[]): void {
   grantee.grantPrincipal.addToPrincipalPolicy(
     new PolicyStatement({ actions: [...actions], resources: [...resources] }),
   );
+  acceptWildcards(grantee, UNKNOWN_KEYS, ...resources);
 }

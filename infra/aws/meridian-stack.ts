@@ -5,12 +5,14 @@ import { ArrivalEvents } from './arrival-events';
 import { Catalog } from './catalog';
 import { DedupTables } from './dedup-tables';
 import { LakeBuckets } from './lake-buckets';
+import { LakeKey } from './lake-key';
 import type { MeridianStackProps } from './meridian-stack-props';
 import { OutcomeAlerts } from './outcome-alerts';
 import { QualityRole } from './quality-role';
 import { ActivityRoles } from './roles/activity-roles';
 import { SparkApplication } from './spark-application';
 import { SparkJobRole } from './spark-job-role';
+import { StorageReplica } from './storage-replica';
 
 /**
  * All that a cycle needs in one AWS account and region. Without assets and bootstrap, so that CreateStack takes the template
@@ -23,15 +25,19 @@ export class MeridianStack extends Stack {
       synthesizer: new BootstraplessSynthesizer() as IStackSynthesizer,
       description: 'Meridian: durable ETL cycles for geospatial data',
     });
-    const buckets = new LakeBuckets(this, 'Lake');
-    const tables = new DedupTables(this, 'Dedup');
-    const spark = new SparkApplication(this, 'Spark');
+    const key = new LakeKey(this, 'Key');
+    const buckets = new LakeBuckets(this, 'Lake', { key });
+    new StorageReplica(this, 'StorageReplica', { storage: buckets.storage, key });
+    const tables = new DedupTables(this, 'Dedup', { key });
+    const spark = new SparkApplication(this, 'Spark', { pipelines });
     const catalog = new Catalog(this, 'Catalog', { pipelines, buckets });
-    const alerts = new OutcomeAlerts(this, 'Outcomes', { pipelines });
-    const arrivals = new ArrivalEvents(this, 'Arrivals', { pipelines, buckets, alarmTopic: alerts.topic });
+    const alerts = new OutcomeAlerts(this, 'Outcomes', { pipelines, key });
+    const arrivals = new ArrivalEvents(this, 'Arrivals', { pipelines, buckets, key, alarmTopic: alerts.topic });
     const { role: jobRole } = new SparkJobRole(this, 'SparkJob', { buckets, spark });
     const { role: qualityRole } = new QualityRole(this, 'Quality', { buckets, catalog });
     const roles = new ActivityRoles(this, 'Roles', { buckets, tables, spark, catalog, alerts, arrivals, jobRole, qualityRole });
+    key.allowData(...roles.ofData, jobRole, qualityRole);
+    key.allowTables(...roles.ofTables);
 
     const values: Readonly<Record<StackOutput, string>> = {
       MeridianRawBucket: buckets.raw.bucketName,

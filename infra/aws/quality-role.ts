@@ -1,6 +1,7 @@
 import { Stack } from 'aws-cdk-lib';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
+import { acceptWildcards } from './accepted-findings';
 import { grantListing, grantReading, grantWriting } from './bucket-grants';
 import type { QualityRoleProps } from './quality-role-props';
 
@@ -46,5 +47,9 @@ export class QualityRole extends Construct {
     );
     // PutMetricData knows no resources, only namespaces.
     allow(['cloudwatch:PutMetricData'], ['*'], { StringEquals: { 'cloudwatch:namespace': 'Glue Data Quality' } });
+    acceptWildcards(this.role, 'PutMetricData knows no resources: the condition holds it to the namespace that Glue writes', '*');
+    acceptWildcards(this.role, 'Tables and partitions of this one database: cycles add partitions to them at run time', glue(`table/${catalog.databaseName}/*`));
+    acceptWildcards(this.role, 'Runs and results are resources of the ruleset type, with ids that Glue draws', glue('dataQualityRuleset/*'));
+    acceptWildcards(this.role, 'Glue names its own log groups and streams below this one', stack.formatArn({ service: 'logs', resource: 'log-group:/aws-glue/*' }));
   }
 }

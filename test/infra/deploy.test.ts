@@ -34,12 +34,14 @@ import { candidateCatalogTable } from '../../activities/data-quality';
 import { createPublicationActivities } from '../../activities/publication';
 import { QUALITY_STEPS, rulesetName, rulesetText } from '../../domain/ruleset';
 import { STACK_OUTPUTS } from '../../domain/stack-outputs';
-import { deployLocal } from '../../infra/local/deploy';
-import { deployStack } from '../../infra/local/deploy-stack';
-import { synthesise, type Template } from '../../infra/local/deploy-template';
+import { deployStack as deployTo, UNASKED } from '../../infra/deploy/deploy-stack';
+import { synthesise, templateOf } from '../../infra/deploy/synthesis';
+import { type Template } from '../../infra/deploy/template';
+import { deployLocal, localTarget } from '../../infra/local/deploy';
 import { type Progress, silent } from '../../infra/local/progress';
 import { closeGaps, TEMPLATE_GAPS } from '../../infra/local/template-gaps';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
+import { withConditions } from '../../infra/local/template-conditions';
 import { type LocalAws, startLocalAws } from '../support/local-aws';
 
 const home = mkdtempSync(join(tmpdir(), 'meridian-deploy-'));
@@ -59,9 +61,17 @@ function clientsIn(region: string) {
     sns: new SNSClient(connection),
   };
 }
-const deploy = (region = 'us-east-1', progress: Progress = silent) =>
-  deployLocal({ home, env: { ...aws.env, AWS_REGION: region }, progress });
+const deploy = async (region = 'us-east-1', progress: Progress = silent) =>
+  (await deployLocal({ home, env: { ...aws.env, AWS_REGION: region }, progress })) ?? {};
 const bucketOf = (zone: string) => deployed[`MERIDIAN_${zone}_BUCKET`] ?? '';
+
+const dataTemplate = async () => templateOf(await synthesise(home, silent.note), 'Meridian');
+
+async function deployStack(cloudformation: CloudFormationClient, template: Template, stack = 'Meridian') {
+  const deployed = await deployTo(localTarget(cloudformation), { stack, template, parameters: {} }, UNASKED);
+  if (deployed === undefined) throw new Error('Not confirmed');
+  return deployed;
+}
 
 beforeAll(async () => {
   aws = await startLocalAws();
@@ -75,7 +85,7 @@ afterAll(async () => {
 describe('Deploying the template to the local AWS', () => {
   test('S2.25 X14 every resource of the template that AWS gets is made', async () => {
     const { cloudformation } = clientsIn('us-east-1');
-    const template = await synthesise(home, silent);
+    const template = await dataTemplate();
 
     const states: Record<string, string> = {};
     for await (const page of paginateListStackResources({ client: cloudformation }, { StackName: 'Meridian' })) {
@@ -84,7 +94,7 @@ describe('Deploying the template to the local AWS', () => {
       }
     }
 
-    expect(states).toEqual(Object.fromEntries(Object.keys(template.Resources).map((id) => [id, 'CREATE_COMPLETE'])));
+    expect(states).toEqual(Object.fromEntries(Object.keys(withConditions(template).Resources).map((id) => [id, 'CREATE_COMPLETE'])));
   });
 
   test('gives every name that the worker reads, each of something that answers', async () => {
@@ -156,7 +166,7 @@ describe('Deploying the template to the local AWS', () => {
     const { cloudformation, s3 } = clientsIn('eu-central-1');
     const before = await deploy('eu-central-1');
     await s3.send(new PutObjectCommand({ Bucket: before['MERIDIAN_RAW_BUCKET'], Key: 'kept', Body: 'kept' }));
-    const template = await synthesise(home, silent);
+    const template = await dataTemplate();
     const grown: Template = { ...template, Resources: { ...template.Resources, Another: { Type: 'AWS::S3::Bucket' } } };
 
     const { change, outputs, resources } = await deployStack(cloudformation, grown);
@@ -170,7 +180,7 @@ describe('Deploying the template to the local AWS', () => {
 
   test('a refused resource is named with its reason, and the next deployment replaces the failed stack', async () => {
     const { cloudformation } = clientsIn('ap-south-1');
-    const template = await synthesise(home, silent);
+    const template = await dataTemplate();
     const broken: Template = {
       ...template,
       Resources: {
@@ -241,7 +251,7 @@ describe('What the emulator drops from templates', () => {
       const { PublicAccessBlockConfiguration } = await s3.send(new GetPublicAccessBlockCommand({ Bucket }));
       expect(Object.values(PublicAccessBlockConfiguration ?? {})).toEqual([true, true, true, true]);
       const { Status } = await s3.send(new GetBucketVersioningCommand({ Bucket }));
-      expect([zone, Status]).toEqual([zone, zone === 'RAW' ? 'Enabled' : undefined]);
+      expect([zone, Status]).toEqual([zone, ['RAW', 'STORAGE', 'ARTIFACTS'].includes(zone) ? 'Enabled' : undefined]);
     }
     const { Rules } = await s3.send(new GetBucketLifecycleConfigurationCommand({ Bucket: bucketOf('ARTIFACTS') }));
     expect(Rules).toContainEqual({
@@ -249,6 +259,7 @@ describe('What the emulator drops from templates', () => {
       Status: 'Enabled',
       Filter: { Prefix: 'logs/' },
       Expiration: { Days: 30 },
+      NoncurrentVersionExpiration: { NoncurrentDays: 1 },
     });
   });
 

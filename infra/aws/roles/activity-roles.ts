@@ -1,9 +1,10 @@
 import { CfnParameter, Stack } from 'aws-cdk-lib';
 import { ArnPrincipal, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
-import { ACTIVITY_GROUP_NAMES, ACTIVITY_GROUPS, type ActivityGroup, type Grant, ROLE_OUTPUTS, type RoleOutput } from '../../../domain/activity-groups';
+import { ACTIVITY_GROUP_NAMES, ACTIVITY_GROUPS, type ActivityGroup, type Grant, type GrantTarget, ROLE_OUTPUTS, type RoleOutput, ZONES } from '../../../domain/activity-groups';
+import { acceptWildcards } from '../accepted-findings';
 import type { ActivityRolesProps } from './activity-roles-props';
-import { targetArns } from './grant-targets';
+import { targetArns, wildcardReason } from './grant-targets';
 
 /**
  * A role for each group of activities, made from the groups' declaration, and the worker's own, which may take those roles and nothing
@@ -38,22 +39,38 @@ export class ActivityRoles extends Construct {
     return Object.fromEntries(ACTIVITY_GROUP_NAMES.map((group) => [ROLE_OUTPUTS[group], this.groups[group].roleArn])) as Record<RoleOutput, string>;
   }
 
+  /** Roles that read or write what the lake's key may encrypt: buckets and topics. */
+  get ofData(): readonly Role[] {
+    return this.having((target) => target === 'outcome-topic' || ZONES.some((zone) => target.startsWith(zone)));
+  }
+
+  get ofTables(): readonly Role[] {
+    return this.having((target) => target === 'ledger-table' || target === 'objects-table');
+  }
+
+  private having(isMeant: (target: GrantTarget) => boolean): readonly Role[] {
+    const groups = ACTIVITY_GROUP_NAMES.filter((group) => grantsOf(group).some(({ on }) => on.some(isMeant)));
+    return groups.map((group) => this.groups[group]);
+  }
+
   private roleOf(group: ActivityGroup, props: ActivityRolesProps): Role {
-    const { does, grants }: { readonly does: string; readonly grants: readonly Grant[] } = ACTIVITY_GROUPS[group];
+    const { does } = ACTIVITY_GROUPS[group];
     const role = new Role(this, group.charAt(0).toUpperCase() + group.slice(1), {
       // IAM takes no typographic apostrophe.
       description: `Meridian, ${group}: ${does.replaceAll('’', "'")}`,
       assumedBy: new ArnPrincipal(this.worker.roleArn),
     });
-    for (const { actions, on, when } of grants) {
-      role.addToPolicy(
-        new PolicyStatement({
-          actions: [...actions],
-          resources: on.flatMap((target) => targetArns(Stack.of(this), props, target)),
-          ...(when === undefined ? {} : { conditions: when }),
-        }),
-      );
+    for (const { actions, on, when } of grantsOf(group)) {
+      for (const target of on) {
+        const resources = targetArns(Stack.of(this), props, target);
+        role.addToPolicy(new PolicyStatement({ actions: [...actions], resources: [...resources], ...(when === undefined ? {} : { conditions: when }) }));
+        acceptWildcards(role, wildcardReason(target), ...resources);
+      }
     }
     return role;
   }
+}
+
+function grantsOf(group: ActivityGroup): readonly Grant[] {
+  return ACTIVITY_GROUPS[group].grants;
 }

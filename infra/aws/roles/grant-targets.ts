@@ -41,6 +41,23 @@ export function targetArns(stack: Stack, props: ActivityRolesProps, target: Gran
   }
 }
 
+/** Why what a target stands for cannot be named one by one, where it has a wildcard. */
+export function wildcardReason(target: GrantTarget): string {
+  switch (target) {
+    case 'metrics':
+      return 'PutMetricData knows no resources: the condition holds it to one namespace';
+    case 'spark-job-runs':
+      return 'Runs of this one application, with ids that EMR Serverless draws';
+    case 'quality-rulesets':
+      return 'Runs and results are resources of the ruleset type, with ids that Glue draws';
+    case 'catalog-tables':
+    case 'candidate-tables':
+      return 'Tables of this one database: cycles add partitions to them at run time';
+    default:
+      return 'Keys are drawn by producers and cycles at run time: a policy can name the prefix that they are below, and no single object';
+  }
+}
+
 function split(target: string): readonly [zone: string, prefix: string | undefined] {
   const slash = target.indexOf('/');
   return slash < 0 ? [target, undefined] : [target.slice(0, slash), target.slice(slash + 1)];

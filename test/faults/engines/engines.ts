@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PipelineSpec } from '../../../domain/pipeline-spec';
 import { bringUp } from '../../../cli/up';
+import { STACKS } from '../../../infra/deploy/stacks';
+import { synthesise, templateOf } from '../../../infra/deploy/synthesis';
 import { AWS } from '../../../infra/local/aws-process';
-import { synthesise } from '../../../infra/local/deploy-template';
 import { POSTGRES } from '../../../infra/local/postgres';
 import { ensurePasswords, type Passwords } from '../../../infra/local/postgres-passwords';
 import { findProcess, stopProcess } from '../../../infra/local/processes';
@@ -48,7 +49,7 @@ export class Engines {
     const { env } = await bringUp(home, silent, { ports: free, awsSettings: AWS_SETTINGS });
     const portOf = (part: Part, name: string) => Number(findProcess(home, PARTS[part])?.settings[name]);
     const ports = { temporal: portOf('temporal', 'port'), temporalUi: portOf('temporal', 'uiPort'), postgres: portOf('postgres', 'port'), aws: portOf('aws', 'port') };
-    const iam = new IamGuard(await synthesise(home, silent), env);
+    const iam = new IamGuard(templateOf(await synthesise(home, silent.note), STACKS.data), env);
     const [aws, postgres, temporal] = await Promise.all([AwsProxy.start(ports.aws, iam), TcpProxy.start(ports.postgres), TcpProxy.start(ports.temporal)]);
     return new Engines(home, env, ensurePasswords(home), ports, aws, postgres, temporal, iam);
   }

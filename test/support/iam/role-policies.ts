@@ -21,13 +21,14 @@ export interface IamTemplate {
 }
 interface Resource {
   readonly Type: string;
+  readonly Condition?: string;
   readonly Properties?: Readonly<Record<string, unknown>>;
 }
 interface RawStatement {
   readonly Effect: 'Allow' | 'Deny';
   readonly Action: string | readonly string[];
   readonly Resource?: unknown;
-  readonly Condition?: ResolvedStatement['conditions'];
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
 const TOPIC = 'AWS::SNS::Topic';
@@ -54,14 +55,27 @@ export function nameOf(logicalId: string): string {
 export class RolePolicies {
   readonly roles: readonly string[];
   readonly statements: readonly ResolvedStatement[];
+  private readonly resolver: Resolver;
   /** The value of an output of the template, in the same names. */
   readonly output: (key: string) => string;
 
-  constructor({ Resources: resources, Outputs = {} }: IamTemplate) {
+  /** @param templates - of stacks that one deployment consists of */
+  constructor(...templates: readonly IamTemplate[]) {
+    const resources = Object.assign({}, ...templates.map(({ Resources }) => Resources)) as IamTemplate['Resources'];
+    const outputs = Object.assign({}, ...templates.map(({ Outputs }) => Outputs ?? {})) as NonNullable<IamTemplate['Outputs']>;
     const resolver = new Resolver(resources);
-    this.output = (key) => resolver.text(Outputs[key]?.Value ?? '');
+    this.resolver = resolver;
+    this.output = (key) => resolver.text(outputs[key]?.Value ?? '');
     this.roles = Object.keys(resources).filter((id) => resources[id]?.Type === 'AWS::IAM::Role').map(nameOf);
     this.statements = Object.entries(resources).flatMap(([id, resource]) => statementsOf(id, resource, resolver));
+  }
+
+  /** What a name stands for in which references are written as cdk-nag writes them: `<LakeRaw7A4D9F01.Arn>/*`. */
+  resolved(text: string): string {
+    return text.replace(/<([^>]+)>/g, (_, reference: string) => {
+      const [id = '', attribute] = reference.split('.');
+      return this.resolver.text(attribute === undefined ? { Ref: id } : { 'Fn::GetAtt': [id, attribute] });
+    });
   }
 
   of(role: string): readonly ResolvedStatement[] {
@@ -102,7 +116,7 @@ function statementsOf(id: string, { Type, Properties = {} }: Resource, resolver:
         effect: statement.Effect,
         actions: listOf(statement.Action).map(String),
         resources: listOf(statement.Resource).map((each) => resolver.text(each)),
-        conditions: statement.Condition ?? {},
+        conditions: resolver.conditions(statement.Condition ?? {}),
       })),
     ),
   );
@@ -121,6 +135,11 @@ class Resolver {
 
   roleNames(references: unknown): readonly string[] {
     return listOf(references).map((reference) => nameOf((reference as { readonly Ref: string }).Ref));
+  }
+
+  conditions(given: Readonly<Record<string, Readonly<Record<string, unknown>>>>): ResolvedStatement['conditions'] {
+    const keysOf = (keys: Readonly<Record<string, unknown>>) => Object.fromEntries(Object.entries(keys).map(([key, value]) => [key, this.text(value)]));
+    return Object.fromEntries(Object.entries(given).map(([operator, keys]) => [operator, keysOf(keys)]));
   }
 
   /** @throws Error for an intrinsic function that it does not know */

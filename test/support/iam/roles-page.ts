@@ -32,29 +32,6 @@ export const NEVER: readonly AccessRequest[] = [
   { action: 'sts:AssumeRole', resource: role('x') },
 ];
 
-/** Why a pattern with a wildcard is as narrow as it can be. A new one has no reason yet, and fails. */
-const WILDCARDS: Readonly<Record<string, string>> = {
-  '*': 'PutMetricData knows no resources; the condition holds it to one namespace',
-  'LakeRaw/*': 'keys are chosen by gateways; pipelines declare prefixes of it',
-  'LakeStorage/*': 'keys are datasets and event dates; datasets are declared by pipelines',
-  'LakeRefined/*': 'a prefix a cycle; a Spark run itself is narrowed to its own by its execution policy',
-  'LakeQuarantine/*': 'a prefix a cycle; a Spark run itself is narrowed to its own by its execution policy',
-  'LakeArtifacts/archive/histories/*': 'keys are pipelines, days and executions',
-  'LakeArtifacts/cycles/*': 'a prefix a cycle',
-  'LakeArtifacts/cycles/*.dry/*': 'a prefix a dry run: the names of shadow pipelines end in .dry',
-  'LakeArtifacts/cycles/*/quality/*': 'the results of a cycle’s gate',
-  'LakeArtifacts/dry-runs/*': 'a prefix a dry run',
-  'LakeArtifacts/jobs/*': 'a folder a content hash of the job code',
-  'LakeArtifacts/logs/*': 'EMR Serverless chooses the keys below',
-  'LakeArtifacts/reference/*': 'reference data is declared by pipelines',
-  'aws-glue-ml-data-quality-assets-eu-central-1/*': 'Glue’s own libraries, in a bucket of AWS',
-  'emr-serverless:/applications/SparkApplication/jobruns/*': 'EMR Serverless draws the ids of runs',
-  'glue:dataQualityRuleset/*': 'runs and results are resources of this type, with ids that Glue draws',
-  'glue:table/meridian/*': 'the tables of this stack’s own database',
-  'glue:table/meridian/*_candidate': 'the candidate tables of this stack’s own database',
-  'logs:log-group:/aws-glue/*': 'Glue chooses the names of its log groups',
-};
-
 export interface RoleRow {
   readonly name: string;
   readonly trusted: string;
@@ -62,7 +39,7 @@ export interface RoleRow {
 }
 
 /** `docs/roles.md`: who may do what, computed from the policies. */
-export function rolesPage(rows: readonly RoleRow[], policies: RolePolicies): string {
+export function rolesPage(rows: readonly RoleRow[], policies: RolePolicies, found: readonly Wildcard[]): string {
   return [
     '# Who may do what in AWS',
     '',
@@ -95,19 +72,30 @@ export function rolesPage(rows: readonly RoleRow[], policies: RolePolicies): str
     '',
     '| pattern | why | roles |',
     '|---|---|---|',
-    ...wildcards(policies).map(({ pattern, why, roles }) => `| \`${pattern}\` | ${why ?? '**no reason is known**'} | ${roles.join(', ')} |`),
+    ...found.map(({ pattern, why, roles }) => `| \`${pattern}\` | ${why} | ${roles.join(', ')} |`),
     '',
   ].join('\n');
 }
 
-/** Every pattern with a wildcard; without a reason where none is known. */
-export function wildcards({ statements }: RolePolicies): readonly { readonly pattern: string; readonly why?: string; readonly roles: readonly string[] }[] {
+/** A pattern that stands for more than one thing. */
+export interface Wildcard {
+  readonly pattern: string;
+  /** As the code that grants it says; empty: it does not. */
+  readonly why: string;
+  readonly roles: readonly string[];
+}
+
+/** Every wildcard of actions and resources. @param excuses - by resource, why it has one */
+export function wildcardsOf({ statements }: RolePolicies, excuses: ReadonlyMap<string, string>): readonly Wildcard[] {
   const roles = new Map<string, Set<string>>();
   for (const statement of statements) {
-    const patterns = [...statement.actions.filter((action) => /[*?]/.test(action)), ...statement.resources.filter((resource) => /[*?]/.test(resource)).map(shortened)];
-    for (const pattern of patterns) roles.set(pattern, (roles.get(pattern) ?? new Set()).add(statement.role));
+    for (const pattern of [...statement.actions, ...statement.resources].filter((text) => /[*?]/.test(text))) {
+      roles.set(pattern, (roles.get(pattern) ?? new Set()).add(statement.role));
+    }
   }
-  return [...roles].sort(([one], [other]) => (one < other ? -1 : 1)).map(([pattern, of]) => ({ pattern, roles: [...of].sort(), ...(WILDCARDS[pattern] === undefined ? {} : { why: WILDCARDS[pattern] }) }));
+  return [...roles]
+    .map(([pattern, of]) => ({ pattern: shortened(pattern), why: excuses.get(pattern) ?? '', roles: [...of].sort() }))
+    .sort((one, other) => (one.pattern < other.pattern ? -1 : 1));
 }
 
 interface Row {

@@ -1,26 +1,43 @@
-import { App } from 'aws-cdk-lib';
-import { Template } from 'aws-cdk-lib/assertions';
-import { MeridianStack } from '../../../infra/aws/meridian-stack';
-import { pipelines } from '../../../pipelines';
+import { readFileSync } from 'node:fs';
+import { meridianTemplates } from '../../checks/meridian-templates';
+import { excusesIn } from '../../checks/nag-report';
 import { type IamTemplate, nameOf, RolePolicies } from './role-policies';
-import { type RoleRow, rolesPage } from './roles-page';
+import { type RoleRow, rolesPage, type Wildcard, wildcardsOf } from './roles-page';
 
 interface RoleProperties {
   readonly Description?: string;
   readonly AssumeRolePolicyDocument: { readonly Statement: readonly { readonly Principal: Readonly<Record<string, unknown>> }[] };
 }
 
-/** Roles and policies of the template, as `infra/aws` makes it now. */
-export function synthesisedRoles(): { readonly rows: readonly RoleRow[]; readonly policies: RolePolicies; readonly page: string } {
-  const template = Template.fromStack(new MeridianStack(new App({ analyticsReporting: false }), 'Meridian', { pipelines }));
-  const roles = template.findResources('AWS::IAM::Role') as Readonly<Record<string, { readonly Properties: RoleProperties }>>;
-  const rows = Object.entries(roles).map(([id, { Properties }]) => ({
-    name: nameOf(id),
-    trusted: principalsOf(Properties),
-    description: Properties.Description ?? '',
-  }));
-  const policies = new RolePolicies(template.toJSON() as IamTemplate);
-  return { rows, policies, page: rolesPage(rows, policies) };
+/** Roles and policies of every stack, as `infra/aws` makes them now. */
+export interface SynthesisedRoles {
+  readonly rows: readonly RoleRow[];
+  readonly policies: RolePolicies;
+  readonly wildcards: readonly Wildcard[];
+  readonly page: string;
+}
+
+export function synthesisedRoles(): SynthesisedRoles {
+  const { app, files, remove } = meridianTemplates();
+  const templates = [...files.values()].map((file) => JSON.parse(readFileSync(file, 'utf8')) as IamTemplate);
+  remove();
+  const rows = templates.flatMap(({ Resources }) =>
+    Object.entries(Resources)
+      .filter(([, { Type }]) => Type === 'AWS::IAM::Role')
+      .map(([id, { Properties, Condition }]) => rowOf(id, Properties as unknown as RoleProperties, Condition)),
+  );
+  const policies = new RolePolicies(...templates);
+  const excuses = excusesIn(app).flatMap(({ rule, reason }) => {
+    const [, resource] = /^AwsSolutions-IAM5\[Resource::(.*)\]$/.exec(rule) ?? [];
+    return resource === undefined ? [] : [[policies.resolved(resource), reason] as const];
+  });
+  const wildcards = wildcardsOf(policies, new Map(excuses));
+  return { rows, policies, wildcards, page: rolesPage(rows, policies, wildcards) };
+}
+
+function rowOf(id: string, properties: RoleProperties, condition: string | undefined): RoleRow {
+  const only = condition === undefined ? '' : ` (only with \`${condition}\`)`;
+  return { name: nameOf(id), trusted: principalsOf(properties), description: `${properties.Description ?? ''}${only}` };
 }
 
 function principalsOf({ AssumeRolePolicyDocument: { Statement } }: RoleProperties): string {

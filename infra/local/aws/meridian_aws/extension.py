@@ -8,6 +8,7 @@ import logging
 import types
 from typing import Any, Awaitable, Callable
 
+from .change_sets import REPLACING, seeing_outputs, without_absent_resources
 from .cloudformation import application_handlers, ruleset_handlers
 from .emr_api import SERVICE as EMR_SERVICE
 from .emr_api import EmrServerless
@@ -83,10 +84,27 @@ def install(settings: Settings) -> tuple[EmrServerless, GlueDataQuality]:
     handlers["glue"] = glue_with_quality
     resource_handlers["AWS::EMRServerless::Application"] = application_handlers(emr)
     resource_handlers["AWS::Glue::DataQualityRuleset"] = ruleset_handlers(quality)
+    _complete_change_sets()
     # It reports each of some sixty files at every snapshot.
     logging.getLogger("persistence").setLevel(logging.WARNING)
     app.app = _with_lifecycle(asgi, emr, quality, settings, collect_state, save_state)
     return emr, quality
+
+
+def _complete_change_sets() -> None:
+    from ministack.services.cloudformation import changesets, engine, handlers, helpers, provisioners
+
+    actions = required(handlers, "_ACTION_HANDLERS", dict)
+    resolve = required(changesets, "_resolve_props_for_diff", types.FunctionType)
+    find = required(changesets, "_find_change_set", types.FunctionType)
+    conditions_of = required(engine, "_evaluate_conditions", types.FunctionType)
+    stack_named = required(handlers, "_resolve_stack", types.FunctionType)
+    parameter = required(helpers, "_p", types.FunctionType)
+    replacing = required(provisioners, "_REPLACING_PROPERTIES", dict)
+    for resource_type, properties in REPLACING.items():
+        replacing.setdefault(resource_type, properties)
+    changesets._resolve_props_for_diff = without_absent_resources(resolve, conditions_of)
+    actions["CreateChangeSet"] = seeing_outputs(actions["CreateChangeSet"], find, parameter, stack_named)
 
 
 def _with_lifecycle(inner: Asgi, emr: EmrServerless, quality: GlueDataQuality, settings: Settings,

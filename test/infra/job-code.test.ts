@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { uploadJobCode } from '../../infra/local/deploy-job-code';
-import { zip } from '../../infra/local/deploy-zip';
+import { uploadJobCode } from '../../infra/deploy/job-code';
+import { zip } from '../../infra/deploy/zip';
 import { type LocalAws, startLocalAws } from '../support/local-aws';
 
 const BUCKET = 'artifacts';

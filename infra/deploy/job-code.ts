@@ -1,7 +1,7 @@
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { join } from 'node:path';
-import { hashFiles, type SourceFile, sourceFiles } from './deploy-sources';
-import { zip } from './deploy-zip';
+import { hashFiles, type SourceFile, sourceFiles } from './sources';
+import { zip } from './zip';
 
 const JOBS = join(__dirname, '..', '..', 'jobs');
 const PACKAGE = 'meridian_jobs';

@@ -1,0 +1,14 @@
+import { App, type AppProps } from 'aws-cdk-lib';
+import { pipelines } from '../../pipelines';
+import { MeridianStack } from './meridian-stack';
+
+/** Every stack of Meridian, not yet written anywhere: what `app.ts` synthesises and the checks read is the same tree. */
+export function meridianApp(props: AppProps = {}): App {
+  const app = new App({
+    ...props,
+    analyticsReporting: false, // else every synthesis on another machine has another template
+    context: { '@aws-cdk/aws-iam:minimizePolicies': true },
+  });
+  new MeridianStack(app, 'Meridian', { pipelines });
+  return app;
+}
