@@ -45,6 +45,9 @@ const LIST = ['s3:ListBucket'];
 /** S3 asks for the second when a request names a version. */
 const READ = ['s3:GetObject', 's3:GetObjectVersion'];
 
+/** PutMetricData knows no resources, only namespaces. */
+const METRICS = { actions: ['cloudwatch:PutMetricData'], on: ['metrics'], when: { StringEquals: { 'cloudwatch:namespace': 'Meridian' } } } as const;
+
 /** Every group by name. */
 export const ACTIVITY_GROUPS = {
   ingest: {
@@ -135,14 +138,18 @@ export const ACTIVITY_GROUPS = {
       { actions: ['glue:BatchCreatePartition'], on: ['catalog-tables'] },
       { actions: ['glue:DeletePartition'], on: ['candidate-tables'] },
       { actions: ['sns:Publish'], on: ['outcome-topic'] },
-      // PutMetricData knows no resources, only namespaces.
-      { actions: ['cloudwatch:PutMetricData'], on: ['metrics'], when: { StringEquals: { 'cloudwatch:namespace': 'Meridian' } } },
+      METRICS,
     ],
   },
   events: {
     does: 'takes events of arriving raw objects from the queue',
     activities: [],
     grants: [{ actions: ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:ReceiveMessage'], on: ['event-queue'] }],
+  },
+  backlog: {
+    does: 'reports how many tasks wait for a worker',
+    activities: [],
+    grants: [METRICS],
   },
   archive: {
     does: 'adds histories of ended executions, and neither reads nor removes what today’s code is held against',
@@ -168,6 +175,7 @@ export const ROLE_OUTPUTS = {
   load: 'MeridianLoadRoleArn',
   publish: 'MeridianPublishRoleArn',
   events: 'MeridianEventsRoleArn',
+  backlog: 'MeridianBacklogRoleArn',
   archive: 'MeridianArchiveRoleArn',
 } as const satisfies Readonly<Record<ActivityGroup, string>>;
 export type RoleOutput = (typeof ROLE_OUTPUTS)[ActivityGroup];

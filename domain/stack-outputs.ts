@@ -23,6 +23,7 @@ export const STACK_OUTPUTS = {
   MeridianLoadRoleArn: 'MERIDIAN_LOAD_ROLE_ARN',
   MeridianPublishRoleArn: 'MERIDIAN_PUBLISH_ROLE_ARN',
   MeridianEventsRoleArn: 'MERIDIAN_EVENTS_ROLE_ARN',
+  MeridianBacklogRoleArn: 'MERIDIAN_BACKLOG_ROLE_ARN',
   MeridianArchiveRoleArn: 'MERIDIAN_ARCHIVE_ROLE_ARN',
 } as const;
 export type StackOutput = keyof typeof STACK_OUTPUTS;

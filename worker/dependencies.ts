@@ -26,6 +26,7 @@ import type { WorkerConfig } from './config';
 import { declaredActivities } from './declared-activities';
 import { type LedgerClients, openGroupClients } from './group-clients';
 import { HistoryArchive } from './history-archive';
+import { QueueBacklog } from './queue-backlog';
 
 export interface TemporalAccess {
   readonly connection: ConnectionLike;
@@ -38,7 +39,7 @@ export function createDependencies(
   config: WorkerConfig,
   temporal: TemporalAccess,
   pipelines: readonly PipelineSpec[] = declaredPipelines,
-): { readonly activities: Activities; readonly archive: HistoryArchive; readonly close: () => Promise<void> } {
+): { readonly activities: Activities; readonly archive: HistoryArchive; readonly backlog: QueueBacklog; readonly close: () => Promise<void> } {
   const aws = openGroupClients(config);
   const { ingest, dryRun, transform, gate, load, publish } = aws.clients;
   const database = openDatabase();
@@ -98,6 +99,7 @@ export function createDependencies(
       confirmNotification: (outcomeId) => confirmNotification(database.db, outcomeId),
     }),
     events: {},
+    backlog: {},
     archive: {},
   });
   return {
@@ -111,6 +113,7 @@ export function createDependencies(
       ...declared,
     },
     archive: new HistoryArchive({ s3: aws.clients.archive.s3, client, bucket: buckets.artifacts, taskQueue: config.taskQueue }),
+    backlog: new QueueBacklog({ connection: temporal.connection, cloudwatch: aws.clients.backlog.cloudwatch, namespace: temporal.namespace, taskQueue: config.taskQueue }),
     close: async () => {
       aws.close();
       await database.close();

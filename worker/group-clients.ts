@@ -23,6 +23,7 @@ export interface GroupClients {
   readonly gate: { readonly glue: GlueClient };
   readonly load: { readonly s3: S3Client };
   readonly publish: LedgerClients & { readonly glue: GlueClient; readonly sns: SNSClient; readonly cloudwatch: CloudWatchClient };
+  readonly backlog: { readonly cloudwatch: CloudWatchClient };
   readonly archive: { readonly s3: S3Client };
 }
 
@@ -56,6 +57,7 @@ export function openGroupClients(config: WorkerConfig): { readonly clients: Grou
       sns: open(new SNSClient({ ...ofPublish, maxAttempts: 1 })),
       cloudwatch: open(new CloudWatchClient(ofPublish)),
     },
+    backlog: { cloudwatch: open(new CloudWatchClient({ ...limits, credentials: groupCredentials(config, 'backlog') })) },
     archive: { s3: s3Of('archive') },
   };
   return { clients, close: () => opened.forEach((client) => client.destroy()) };

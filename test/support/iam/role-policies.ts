@@ -43,6 +43,9 @@ const ARN: Readonly<Record<string, (name: string) => string>> = {
   'AWS::SNS::Topic': (name) => `arn:aws:sns:${REGION}:${ACCOUNT}:${name}`,
   'AWS::SQS::Queue': (name) => `arn:aws:sqs:${REGION}:${ACCOUNT}:${name}`,
   'AWS::IAM::Role': (name) => `arn:aws:iam::${ACCOUNT}:role/${name}`,
+  'AWS::Logs::LogGroup': (name) => `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${name}`,
+  'AWS::ECR::Repository': (name) => `arn:aws:ecr:${REGION}:${ACCOUNT}:repository/${name}`,
+  'AWS::SecretsManager::Secret': (name) => `arn:aws:secretsmanager:${REGION}:${ACCOUNT}:secret:${name}`,
   'AWS::KMS::Key': (name) => `arn:aws:kms:${REGION}:${ACCOUNT}:key/${name}`,
 };
 
@@ -63,7 +66,7 @@ export class RolePolicies {
   constructor(...templates: readonly IamTemplate[]) {
     const resources = Object.assign({}, ...templates.map(({ Resources }) => Resources)) as IamTemplate['Resources'];
     const outputs = Object.assign({}, ...templates.map(({ Outputs }) => Outputs ?? {})) as NonNullable<IamTemplate['Outputs']>;
-    const resolver = new Resolver(resources);
+    const resolver = new Resolver(resources, outputs);
     this.resolver = resolver;
     this.output = (key) => resolver.text(outputs[key]?.Value ?? '');
     this.roles = Object.keys(resources).filter((id) => resources[id]?.Type === 'AWS::IAM::Role').map(nameOf);
@@ -123,7 +126,16 @@ function statementsOf(id: string, { Type, Properties = {} }: Resource, resolver:
 }
 
 class Resolver {
-  constructor(private readonly resources: Readonly<Record<string, Resource>>) {}
+  constructor(
+    private readonly resources: Readonly<Record<string, Resource>>,
+    private readonly outputs: NonNullable<IamTemplate['Outputs']>,
+  ) {}
+
+  /** Of an export of one of the stacks: its name ends in the output's. */
+  private imported(name: string): string {
+    const key = Object.keys(this.outputs).find((output) => name.endsWith(output));
+    return this.text(key === undefined ? name : (this.outputs[key]?.Value ?? name));
+  }
 
   private typeOf(id: unknown): string {
     return this.resources[String(id)]?.Type ?? '';
@@ -158,7 +170,10 @@ class Resolver {
       if (arn !== undefined) return arn;
       if (attribute !== 'Arn') return nameOf(id);
     }
-    if (intrinsic === 'Fn::If') return this.text((argument as readonly unknown[])[2]); // what costs is off unless it is asked for
+    // With every option taken, so that what a role may at most is seen.
+    if (intrinsic === 'Fn::If') return this.text((argument as readonly unknown[])[1]);
+    if (intrinsic === 'Fn::ImportValue') return this.imported(this.text(argument));
+    if (intrinsic === 'Fn::Sub' && typeof argument === 'string') return argument.replace(/\$\{([^}]+)\}/g, (_, id: string) => this.text({ Ref: id }));
     throw new Error(`Nothing is known of ${JSON.stringify(value)} in a policy: add it to test/support/iam/role-policies.ts`);
   }
 }

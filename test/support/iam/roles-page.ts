@@ -85,17 +85,19 @@ export interface Wildcard {
   readonly roles: readonly string[];
 }
 
-/** Every wildcard of actions and resources. @param excuses - by resource, why it has one */
-export function wildcardsOf({ statements }: RolePolicies, excuses: ReadonlyMap<string, string>): readonly Wildcard[] {
+/** Every wildcard of actions and resources. @param reasonOf - why the role has it, as far as that is said */
+export function wildcardsOf({ statements }: RolePolicies, reasonOf: (role: string, pattern: string) => string | undefined): readonly Wildcard[] {
   const roles = new Map<string, Set<string>>();
-  for (const statement of statements) {
-    for (const pattern of [...statement.actions, ...statement.resources].filter((text) => /[*?]/.test(text))) {
-      roles.set(pattern, (roles.get(pattern) ?? new Set()).add(statement.role));
+  for (const { role, actions, resources } of statements) {
+    for (const pattern of [...actions, ...resources].filter((text) => /[*?]/.test(text))) {
+      const line = JSON.stringify([shortened(pattern), reasonOf(role, pattern) ?? '']);
+      roles.set(line, (roles.get(line) ?? new Set()).add(role));
     }
   }
-  return [...roles]
-    .map(([pattern, of]) => ({ pattern: shortened(pattern), why: excuses.get(pattern) ?? '', roles: [...of].sort() }))
-    .sort((one, other) => (one.pattern < other.pattern ? -1 : 1));
+  return [...roles].sort(([one], [other]) => (one < other ? -1 : 1)).map(([line, of]) => {
+    const [pattern, why] = JSON.parse(line) as [string, string];
+    return { pattern, why, roles: [...of].sort() };
+  });
 }
 
 interface Row {

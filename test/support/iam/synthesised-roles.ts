@@ -27,11 +27,12 @@ export function synthesisedRoles(): SynthesisedRoles {
       .map(([id, { Properties, Condition }]) => rowOf(id, Properties as unknown as RoleProperties, Condition)),
   );
   const policies = new RolePolicies(...templates);
-  const excuses = excusesIn(app).flatMap(({ rule, reason }) => {
+  const excuses = excusesIn(app).flatMap(({ rule, path, reason }) => {
     const [, resource] = /^AwsSolutions-IAM5\[Resource::(.*)\]$/.exec(rule) ?? [];
-    return resource === undefined ? [] : [[policies.resolved(resource), reason] as const];
+    // A construct's path without its stack is how its logical id begins.
+    return resource === undefined ? [] : [{ pattern: policies.resolved(resource), granter: path.split('/').slice(1).join(''), reason }];
   });
-  const wildcards = wildcardsOf(policies, new Map(excuses));
+  const wildcards = wildcardsOf(policies, (role, pattern) => excuses.find((excuse) => excuse.pattern === pattern && role.startsWith(excuse.granter))?.reason);
   return { rows, policies, wildcards, page: rolesPage(rows, policies, wildcards) };
 }
 
