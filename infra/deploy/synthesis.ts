@@ -39,13 +39,26 @@ export async function synthesise(home: string, note: (message: string) => void):
     rmSync(join(folder, old), { recursive: true, force: true });
   }
   const made = readTemplates(join(folder, name));
-  if (made === undefined) throw new DeploymentError(`The templates in ${join(folder, name)} vanished while they were read: run the same command again`);
+  if (made === undefined)
+    throw new DeploymentError(`The templates in ${join(folder, name)} vanished while they were read: run the same command again`);
   return made;
+}
+
+/** The template of one stack. @throws DeploymentError when the app makes no such stack */
+export function templateOf(templates: Templates, stack: StackName): Template {
+  const template = templates[stack];
+  if (template === undefined) throw new DeploymentError(`${APP} makes no stack ${stack}: it makes ${Object.keys(templates).join(', ')}`);
+  return template;
 }
 
 async function runApp(outdir: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    const options = { cwd: ROOT, env: { ...process.env, CDK_OUTDIR: outdir }, timeout: SYNTHESIS_TIMEOUT_MS, killSignal: 'SIGKILL' } as const;
+    const options = {
+      cwd: ROOT,
+      env: { ...process.env, CDK_OUTDIR: outdir },
+      timeout: SYNTHESIS_TIMEOUT_MS,
+      killSignal: 'SIGKILL',
+    } as const;
     execFile(process.execPath, [require.resolve('tsx/cli'), APP], options, (error, stdout, stderr) => {
       if (error === null) return resolve();
       const last = `${stdout}\n${stderr}`.trim().split('\n').slice(-12).join('\n');
@@ -76,7 +89,9 @@ function readTemplates(folder: string): Templates | undefined {
   try {
     const files = readdirSync(folder).filter((file) => file.endsWith(ENDING));
     if (files.length === 0) return undefined;
-    return Object.fromEntries(files.map((file) => [file.slice(0, -ENDING.length), JSON.parse(readFileSync(join(folder, file), 'utf8')) as Template]));
+    return Object.fromEntries(
+      files.map((file) => [file.slice(0, -ENDING.length), JSON.parse(readFileSync(join(folder, file), 'utf8')) as Template]),
+    );
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

@@ -34,13 +34,14 @@ import { candidateCatalogTable } from '../../activities/data-quality';
 import { createPublicationActivities } from '../../activities/publication';
 import { QUALITY_STEPS, rulesetName, rulesetText } from '../../domain/ruleset';
 import { STACK_OUTPUTS } from '../../domain/stack-outputs';
-import { synthesise } from '../../infra/deploy/synthesis';
+import { deployStack as deployTo, UNASKED } from '../../infra/deploy/deploy-stack';
+import { synthesise, templateOf } from '../../infra/deploy/synthesis';
 import { type Template } from '../../infra/deploy/template';
-import { deployLocal } from '../../infra/local/deploy';
-import { deployStack } from '../../infra/local/deploy-stack';
+import { deployLocal, localTarget } from '../../infra/local/deploy';
 import { type Progress, silent } from '../../infra/local/progress';
 import { closeGaps, TEMPLATE_GAPS } from '../../infra/local/template-gaps';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
+import { withConditions } from '../../infra/local/template-conditions';
 import { type LocalAws, startLocalAws } from '../support/local-aws';
 
 const home = mkdtempSync(join(tmpdir(), 'meridian-deploy-'));
@@ -60,14 +61,16 @@ function clientsIn(region: string) {
     sns: new SNSClient(connection),
   };
 }
-const deploy = (region = 'us-east-1', progress: Progress = silent) =>
-  deployLocal({ home, env: { ...aws.env, AWS_REGION: region }, progress });
+const deploy = async (region = 'us-east-1', progress: Progress = silent) =>
+  (await deployLocal({ home, env: { ...aws.env, AWS_REGION: region }, progress })) ?? {};
 const bucketOf = (zone: string) => deployed[`MERIDIAN_${zone}_BUCKET`] ?? '';
 
-async function dataTemplate(): Promise<Template> {
-  const { Meridian } = await synthesise(home, silent.note);
-  if (Meridian === undefined) throw new Error('No stack Meridian');
-  return Meridian;
+const dataTemplate = async () => templateOf(await synthesise(home, silent.note), 'Meridian');
+
+async function deployStack(cloudformation: CloudFormationClient, template: Template, stack = 'Meridian') {
+  const deployed = await deployTo(localTarget(cloudformation), { stack, template, parameters: {} }, UNASKED);
+  if (deployed === undefined) throw new Error('Not confirmed');
+  return deployed;
 }
 
 beforeAll(async () => {
@@ -91,7 +94,7 @@ describe('Deploying the template to the local AWS', () => {
       }
     }
 
-    expect(states).toEqual(Object.fromEntries(Object.keys(template.Resources).map((id) => [id, 'CREATE_COMPLETE'])));
+    expect(states).toEqual(Object.fromEntries(Object.keys(withConditions(template).Resources).map((id) => [id, 'CREATE_COMPLETE'])));
   });
 
   test('gives every name that the worker reads, each of something that answers', async () => {
@@ -248,7 +251,7 @@ describe('What the emulator drops from templates', () => {
       const { PublicAccessBlockConfiguration } = await s3.send(new GetPublicAccessBlockCommand({ Bucket }));
       expect(Object.values(PublicAccessBlockConfiguration ?? {})).toEqual([true, true, true, true]);
       const { Status } = await s3.send(new GetBucketVersioningCommand({ Bucket }));
-      expect([zone, Status]).toEqual([zone, zone === 'RAW' ? 'Enabled' : undefined]);
+      expect([zone, Status]).toEqual([zone, ['RAW', 'STORAGE', 'ARTIFACTS'].includes(zone) ? 'Enabled' : undefined]);
     }
     const { Rules } = await s3.send(new GetBucketLifecycleConfigurationCommand({ Bucket: bucketOf('ARTIFACTS') }));
     expect(Rules).toContainEqual({
@@ -256,6 +259,7 @@ describe('What the emulator drops from templates', () => {
       Status: 'Enabled',
       Filter: { Prefix: 'logs/' },
       Expiration: { Days: 30 },
+      NoncurrentVersionExpiration: { NoncurrentDays: 1 },
     });
   });
 
