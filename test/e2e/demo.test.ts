@@ -109,6 +109,15 @@ test('the nights come out promoted, promoted and rejected, and the command says 
   });
 });
 
+test('S2.21 S1.13 X14 the nights ran under the roles of the template: the local AWS takes no credentials but those it gave', async () => {
+  const { endpoint, region } = { endpoint: setting('AWS_ENDPOINT_URL'), region: setting('AWS_REGION') };
+  const stranger = new S3Client({ endpoint, region, credentials: { accessKeyId: 'local', secretAccessKey: 'local' }, maxAttempts: 1 });
+
+  await expect(stranger.send(new GetObjectCommand({ Bucket: setting('MERIDIAN_RAW_BUCKET'), Key: 'any' }))).rejects.toMatchObject({ name: 'InvalidAccessKeyId' });
+
+  stranger.destroy();
+});
+
 test('the document has the promised shape', () => {
   expect(Object.keys(document).sort()).toEqual(['awsEndpoint', 'nights', 'postgresUrl', 'temporalUi', 'totalMs']);
   expect(document.nights.map((night) => night.intervalEnd)).toEqual(NIGHTS);
