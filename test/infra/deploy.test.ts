@@ -60,8 +60,8 @@ function clientsIn(region: string) {
     sns: new SNSClient(connection),
   };
 }
-const deploy = async (region = 'us-east-1', progress: Progress = silent) =>
-  (await deployLocal({ home, env: { ...aws.env, AWS_REGION: region }, progress })) ?? {};
+const deploy = (region = 'us-east-1', progress: Progress = silent) =>
+  deployLocal({ home, env: { ...aws.env, AWS_REGION: region }, progress });
 const bucketOf = (zone: string) => deployed[`MERIDIAN_${zone}_BUCKET`] ?? '';
 
 const dataTemplate = async () => templateOf(await synthesise(home, silent.note), 'Meridian');
