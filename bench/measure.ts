@@ -65,6 +65,16 @@ export async function measured<T>(roots: readonly number[], body: () => Promise<
   return { result, usage: { seconds, cpuSeconds: cpuSecondsOf(roots) - cpuBefore, peakMb: peakMbOf(roots) } };
 }
 
+/** One stretch after another. */
+export function combined(usages: readonly Usage[]): Usage {
+  const peaks = usages.flatMap(({ peakMb }) => (peakMb === undefined ? [] : [peakMb]));
+  return {
+    seconds: usages.reduce((sum, { seconds }) => sum + seconds, 0),
+    cpuSeconds: usages.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
+    peakMb: peaks.length === 0 ? undefined : Math.max(...peaks),
+  };
+}
+
 /** The highest resident memory since it was last forgotten, the roots' together. */
 export function peakMbOf(roots: readonly number[]): number | undefined {
   const peaks = roots.map((pid) => {

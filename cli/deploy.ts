@@ -36,7 +36,7 @@ export function deployCommand(): Command {
         '\n  meridian deploy --target aws --plan                     what would change; nothing does' +
         '\n  meridian deploy --target aws --stack deployment --parameter GitHubRepository=owner/name' +
         '\n\nAWS is whatever account the SDK finds: AWS_PROFILE, single sign-on, a role. A root user is refused. Where the deployment stack' +
-        '\nis, CloudFormation works as its role. Settings for workers go to .meridian/aws/<region>.env: MERIDIAN_ENV_FILE=<file> meridian worker.',
+        '\nis, CloudFormation works as its role. Settings for workers go to .meridian/deployments/<region>.env: MERIDIAN_ENV_FILE=<file> meridian worker.',
     )
     .action(async (options: DeployOptions) => {
       if (options.plan !== true) assertCanAsk(options);

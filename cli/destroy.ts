@@ -94,7 +94,7 @@ async function destroyLocally(
   const s3 = new S3Client({ ...connection, forcePathStyle: true });
   try {
     const done = await destroyEach(stacks, (stack) => destroyStack(localTarget(cloudformation), s3, requestOf(stack, options), hooks));
-    if (done.some(({ stack }) => stack === STACKS.data)) withdrawStackEnv(home, [...Object.values(STACK_OUTPUTS), 'MERIDIAN_JOBS_URI']);
+    if (done.some(({ stack }) => stack === STACKS.data)) withdrawStackEnv(home, [...Object.values(STACK_OUTPUTS), 'MERIDIAN_JOBS_URI', 'MERIDIAN_WORKER_ROLE_ARN']);
     return done;
   } finally {
     cloudformation.destroy();

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BenchContext, Benchmark } from '../benchmark';
 import type { Persistence } from '../engines/dev-server';
-import { measured, median, peakMbOf, quantile, type Usage } from '../measure';
+import { combined, measured, median, peakMbOf, quantile, type Usage } from '../measure';
 import { held, type Result, told } from '../results';
 import { CycleRig } from './cycle-overhead/cycles';
 
@@ -24,7 +24,7 @@ export const cycleOverhead: Benchmark = {
       results.push(...part.results);
       usages.push(...part.usages);
     }
-    return { results, usage: together(usages) };
+    return { results, usage: combined(usages) };
   },
 };
 
@@ -63,13 +63,4 @@ async function measurePersistence({ quick, scratch, note }: BenchContext, persis
     await rig.stop();
   }
   return { results, usages };
-}
-
-function together(usages: readonly Usage[]): Usage {
-  const peaks = usages.flatMap(({ peakMb }) => (peakMb === undefined ? [] : [peakMb]));
-  return {
-    seconds: usages.reduce((sum, { seconds }) => sum + seconds, 0),
-    cpuSeconds: usages.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
-    peakMb: peaks.length === 0 ? undefined : Math.max(...peaks),
-  };
 }

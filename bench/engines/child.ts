@@ -57,3 +57,13 @@ export function taskOfChild<T>(): T {
 export function tell(message: object): void {
   process.send?.(message);
 }
+
+/** In the child: answers each order that the harness sends, one after another, until it is ended. */
+export function eachOrder<T>(answer: (order: T) => Promise<object>): void {
+  process.on('message', (order) => {
+    answer(order as T).then(tell, (error: unknown) => {
+      process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+      process.exit(1);
+    });
+  });
+}

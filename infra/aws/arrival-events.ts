@@ -24,11 +24,12 @@ const RETENTION = Duration.days(14);
 export class ArrivalEvents extends Construct {
   readonly queue: Queue;
 
-  constructor(scope: Construct, id: string, { pipelines, buckets, alarmTopic }: ArrivalEventsProps) {
+  constructor(scope: Construct, id: string, { pipelines, buckets, key, alarmTopic }: ArrivalEventsProps) {
     super(scope, id);
     // On the resource itself: CDK's own property would deploy a Lambda function for it.
     (buckets.raw.node.defaultChild as CfnBucket).notificationConfiguration = { eventBridgeConfiguration: { eventBridgeEnabled: true } };
     const topic = new Topic(this, 'Topic', { displayName: 'Meridian raw objects', enforceSSL: true });
+    key.encryptTopic(topic);
     const kept = { encryption: QueueEncryption.SQS_MANAGED, enforceSSL: true, retentionPeriod: RETENTION, removalPolicy: RemovalPolicy.DESTROY };
     const deadLetters = new Queue(this, 'DeadLetters', kept);
     this.queue = new Queue(this, 'Queue', {

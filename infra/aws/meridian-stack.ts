@@ -1,15 +1,19 @@
-import { BootstraplessSynthesizer, CfnOutput, type IStackSynthesizer, Stack } from 'aws-cdk-lib';
+import { Aws, BootstraplessSynthesizer, CfnOutput, type IStackSynthesizer, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { STACK_OUTPUTS, type StackOutput } from '../../domain/stack-outputs';
 import { ArrivalEvents } from './arrival-events';
 import { Catalog } from './catalog';
 import { DedupTables } from './dedup-tables';
+import { exportName } from './imported';
 import { LakeBuckets } from './lake-buckets';
+import { LakeKey } from './lake-key';
 import type { MeridianStackProps } from './meridian-stack-props';
 import { OutcomeAlerts } from './outcome-alerts';
 import { QualityRole } from './quality-role';
 import { SparkApplication } from './spark-application';
 import { SparkJobRole } from './spark-job-role';
+import { StorageReplica } from './storage-replica';
+import { WorkerImage } from './worker-image';
 import { WorkerRole } from './worker-role';
 
 /**
@@ -23,12 +27,14 @@ export class MeridianStack extends Stack {
       synthesizer: new BootstraplessSynthesizer() as IStackSynthesizer,
       description: 'Meridian: durable ETL cycles for geospatial data',
     });
-    const buckets = new LakeBuckets(this, 'Lake');
-    const tables = new DedupTables(this, 'Dedup');
-    const spark = new SparkApplication(this, 'Spark');
+    const key = new LakeKey(this, 'Key');
+    const buckets = new LakeBuckets(this, 'Lake', { key });
+    new StorageReplica(this, 'StorageReplica', { storage: buckets.storage, key });
+    const tables = new DedupTables(this, 'Dedup', { key });
+    const spark = new SparkApplication(this, 'Spark', { pipelines });
     const catalog = new Catalog(this, 'Catalog', { pipelines, buckets });
-    const alerts = new OutcomeAlerts(this, 'Outcomes', { pipelines });
-    const arrivals = new ArrivalEvents(this, 'Arrivals', { pipelines, buckets, alarmTopic: alerts.topic });
+    const alerts = new OutcomeAlerts(this, 'Outcomes', { pipelines, key });
+    const arrivals = new ArrivalEvents(this, 'Arrivals', { pipelines, buckets, key, alarmTopic: alerts.topic });
     const { role: jobRole } = new SparkJobRole(this, 'SparkJob', { buckets, spark });
     const { role: qualityRole } = new QualityRole(this, 'Quality', { buckets, catalog });
     const { role: workerRole } = new WorkerRole(this, 'Worker', {
@@ -41,6 +47,8 @@ export class MeridianStack extends Stack {
       jobRole,
       qualityRole,
     });
+    key.allowData(workerRole, jobRole, qualityRole);
+    key.allowTables(workerRole);
 
     const values: Readonly<Record<StackOutput, string>> = {
       MeridianRawBucket: buckets.raw.bucketName,
@@ -58,12 +66,16 @@ export class MeridianStack extends Stack {
       MeridianEventQueueUrl: arrivals.queue.queueUrl,
     };
     for (const key of Object.keys(STACK_OUTPUTS) as StackOutput[]) {
-      new CfnOutput(this, key, { value: values[key], description: STACK_OUTPUTS[key] });
+      new CfnOutput(this, key, { value: values[key], description: STACK_OUTPUTS[key], exportName: exportName(Aws.STACK_NAME, key) });
     }
-    new CfnOutput(this, 'WorkerRoleArn', {
-      value: workerRole.roleArn,
-      description: 'For the task or instance that runs the worker',
-    });
+    const { repository } = new WorkerImage(this, 'WorkerImage');
+    for (const [key, value, description] of [
+      ['WorkerRoleArn', workerRole.roleArn, 'For the task or instance that runs the worker'],
+      ['WorkerImageRepositoryUri', repository.repositoryUri, 'Where the worker image is pushed'],
+      ['WorkerImageRepositoryArn', repository.repositoryArn, 'What the runtime stack may pull from'],
+    ] as const) {
+      new CfnOutput(this, key, { value, description, exportName: exportName(Aws.STACK_NAME, key) });
+    }
     new CfnOutput(this, 'SparkImageRepositoryUri', {
       value: spark.repository.repositoryUri,
       description: 'Where the Spark image is pushed',

@@ -10,9 +10,10 @@ import type { OutcomeAlertsProps } from './outcome-alerts-props';
 export class OutcomeAlerts extends Construct {
   readonly topic: Topic;
 
-  constructor(scope: Construct, id: string, { pipelines }: OutcomeAlertsProps) {
+  constructor(scope: Construct, id: string, { pipelines, key }: OutcomeAlertsProps) {
     super(scope, id);
     this.topic = new Topic(this, 'Topic', { displayName: 'Meridian cycle outcomes', enforceSSL: true });
+    key.encryptTopic(this.topic);
     // A topic policy replaces the default one, which would have let the account's alarms in.
     this.topic.addToResourcePolicy(
       new PolicyStatement({

@@ -3,6 +3,9 @@ import { Repository, RepositoryEncryption, TagMutability, TagStatus } from 'aws-
 import { CfnApplication } from 'aws-cdk-lib/aws-emrserverless';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
+import { OptionalParameter } from './optional-parameter';
+import type { SparkApplicationProps } from './spark-application-props';
+import { warmWorkerSize } from './warm-workers';
 
 /** Spark 3.5, Scala 2.12: what the jobs' Sedona and Deequ are built for. */
 const RELEASE = 'emr-7.10.0';
@@ -25,7 +28,7 @@ export class SparkApplication extends Construct {
   readonly repository: Repository;
   readonly application: CfnApplication;
 
-  constructor(scope: Construct, id: string) {
+  constructor(scope: Construct, id: string, { pipelines }: SparkApplicationProps) {
     super(scope, id);
     this.repository = new Repository(this, 'Image', {
       encryption: RepositoryEncryption.AES_256,
@@ -58,13 +61,32 @@ export class SparkApplication extends Construct {
       expression: Fn.conditionNot(Fn.conditionEquals(imageTag.valueAsString, '')),
     });
 
+    const warmExecutors = new OptionalParameter(this, 'WarmExecutors', {
+      name: 'SparkWarmExecutors',
+      description: 'Executors, with a driver, that stand ready while the application is started, and are paid for until it has idled; empty: each job starts its own',
+      pattern: '^[1-9][0-9]?$',
+      constraint: 'must be a number from 1 to 99',
+    });
+    const idleMinutes = new CfnParameter(this, 'IdleMinutes', {
+      type: 'Number',
+      default: 5,
+      minValue: 1,
+      maxValue: 1_440,
+      description: 'Minutes without a job after which the application stops, its warm executors with it',
+    });
+    idleMinutes.overrideLogicalId('SparkIdleMinutes');
+
     this.application = new CfnApplication(this, 'Application', {
       name: 'meridian',
       type: 'SPARK',
       releaseLabel: RELEASE,
       architecture: 'X86_64',
       autoStartConfiguration: { enabled: true },
-      autoStopConfiguration: { enabled: true, idleTimeoutMinutes: 5 },
+      autoStopConfiguration: { enabled: true, idleTimeoutMinutes: idleMinutes.valueAsNumber },
+      initialCapacity: warmExecutors.whenSet([
+        { Key: 'Driver', Value: { WorkerCount: 1, WorkerConfiguration: warmWorkerSize(pipelines, 'driver') } },
+        { Key: 'Executor', Value: { WorkerCount: warmExecutors.value, WorkerConfiguration: warmWorkerSize(pipelines, 'executor') } },
+      ]),
       // The ceiling of what all running jobs together may cost.
       maximumCapacity: { cpu: '400 vCPU', memory: '3000 GB', disk: '8000 GB' },
       schedulerConfiguration: { maxConcurrentRuns: 15, queueTimeoutMinutes: 60 },

@@ -49,7 +49,7 @@ export function localTarget(cloudformation: CloudFormationClient): StackTarget {
 /**
  * Deploys the data stack of `infra/aws` and the job code to the local AWS, asking nobody. Idempotent by their contents: again, it
  * changes nothing and takes a second.
- * @returns the environment names that the stack's outputs have for the worker and the CLI, and MERIDIAN_JOBS_URI
+ * @returns the environment names that the stack's outputs have for the worker and the CLI, MERIDIAN_WORKER_ROLE_ARN and MERIDIAN_JOBS_URI
  * @throws StackError when a connection setting is missing
  * @throws DeploymentError with CloudFormation's reason
  */
@@ -85,7 +85,7 @@ export async function deployLocalStack({
       const stack = await deployStack(localTarget(clients.cloudformation), { stack: name, template, parameters }, hooks);
       if (stack === undefined) return undefined;
       const closed = await closeGaps(clients, template, stack.resources);
-      const variables = name === STACKS.data ? await dataVariables(clients.s3, stack) : {};
+      const variables = name === STACKS.data ? await localVariables(clients.s3, stack) : {};
       progress.note(
         stack.change === 'none' && closed === 0
           ? 'Infrastructure is as the template says'
@@ -96,6 +96,11 @@ export async function deployLocalStack({
   } finally {
     for (const client of Object.values(clients)) client.destroy();
   }
+}
+
+/** Locally a worker takes its role by itself; on AWS its task has it. */
+async function localVariables(s3: S3Client, stack: DeployedStack): Promise<Record<string, string>> {
+  return { ...(await dataVariables(s3, stack)), MERIDIAN_WORKER_ROLE_ARN: stack.outputs['WorkerRoleArn'] ?? '' };
 }
 
 /** For SDK clients of the local AWS. @throws StackError with every setting that is missing */

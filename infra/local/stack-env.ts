@@ -16,7 +16,7 @@ export function stackEnvFile(home: string): string {
 
 /** Where the settings of a deployment to AWS stand: names of resources, no secrets. */
 export function awsEnvFile(home: string, region: string): string {
-  return join(home, 'aws', `${region}.env`);
+  return join(home, 'deployments', `${region}.env`);
 }
 
 /** The settings of the stack in `home`; empty before it was first started. */

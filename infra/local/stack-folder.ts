@@ -4,7 +4,7 @@ import { removeCluster } from './postgres-cluster';
 import { StackError } from './stack-error';
 
 /** Settings of deployments to AWS, which are none of the local stack's state. */
-const AWS_SETTINGS = 'aws';
+const AWS_SETTINGS = 'deployments';
 /** The stack's own files: a folder that has none of them, and is not empty, is somebody else's. */
 const OWN = ['run', 'stack.env', 'postgres.secrets.json', 'logs', 'template', AWS_SETTINGS];
 

@@ -18,6 +18,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { DeployedStack } from '../deploy/deployment';
 import type { Template } from '../deploy/template';
 import { StackError } from './stack-error';
+import { withConditions } from './template-conditions';
 import { lifecycleRules, sortedRules, type TemplateLifecycle } from './template-lifecycle';
 
 /** Clients of the services that have gaps. */
@@ -139,7 +140,7 @@ export async function closeGaps(
   resources: DeployedStack['resources'],
 ): Promise<number> {
   const applied = await Promise.all(
-    Object.entries(template.Resources).flatMap(([logicalId, { Type, Properties }]) =>
+    Object.entries(withConditions(template).Resources).flatMap(([logicalId, { Type, Properties }]) =>
       TEMPLATE_GAPS.filter((gap) => gap.resourceType === Type && Properties?.[gap.property] !== undefined).map((gap) =>
         closeGap(clients, gap, resources[logicalId] ?? logicalId, gap.wanted(Properties?.[gap.property])),
       ),

@@ -16,6 +16,7 @@ export function lifecycleRules({ Rules }: TemplateLifecycle): readonly Lifecycle
       Status,
       Prefix,
       ExpirationInDays,
+      ExpiredObjectDeleteMarker,
       NoncurrentVersionExpiration,
       AbortIncompleteMultipartUpload,
       Transitions,
@@ -31,6 +32,7 @@ export function lifecycleRules({ Rules }: TemplateLifecycle): readonly Lifecycle
       Status,
       Filter: { Prefix: Prefix ?? '' },
       ...(ExpirationInDays === undefined ? {} : { Expiration: { Days: ExpirationInDays } }),
+      ...(ExpiredObjectDeleteMarker === undefined ? {} : { Expiration: { ExpiredObjectDeleteMarker } }),
       ...(NoncurrentVersionExpiration === undefined ? {} : { NoncurrentVersionExpiration }),
       ...(AbortIncompleteMultipartUpload === undefined ? {} : { AbortIncompleteMultipartUpload }),
       ...(Transitions === undefined
@@ -56,6 +58,7 @@ interface TemplateRule {
   readonly Status: 'Enabled' | 'Disabled';
   readonly Prefix?: string;
   readonly ExpirationInDays?: number;
+  readonly ExpiredObjectDeleteMarker?: boolean;
   readonly NoncurrentVersionExpiration?: { readonly NoncurrentDays: number };
   readonly AbortIncompleteMultipartUpload?: { readonly DaysAfterInitiation: number };
   readonly Transitions?: readonly {

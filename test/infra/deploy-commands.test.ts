@@ -103,7 +103,7 @@ describe('S1.11 meridian deploy and destroy, locally', () => {
       [['Meridian', 'none']],
     ]);
     const settings = readSettings(join(home, 'stack.env')) ?? {};
-    expect(Object.keys(settings).sort()).toEqual([...NAMES, ...Object.keys(aws.env)].sort());
+    expect(Object.keys(settings).sort()).toEqual([...NAMES, 'MERIDIAN_WORKER_ROLE_ARN', ...Object.keys(aws.env)].sort());
 
     const services = new Set(
       (await everythingIn(aws, 'us-east-1')).filter((each) => !unused.includes(each)).map((each) => each.split(' ')[0]),
@@ -161,7 +161,7 @@ describe('S1.11 X14 meridian deploy and destroy, as on AWS', () => {
 
     const deployed = JSON.parse((await meridian(['deploy', '--target', 'aws', '--yes', '--json'], env)).stdout) as Deployed;
 
-    const file = join(home, 'aws', `${REGION}.env`);
+    const file = join(home, 'deployments', `${REGION}.env`);
     expect([deployed.settings, deployed.stacks.map(({ change }) => change)]).toEqual([file, ['created']]);
     expect(statSync(file).mode & 0o777).toBe(0o600);
     const settings = readSettings(file) ?? {};

@@ -41,6 +41,7 @@ import { deployLocal, localTarget } from '../../infra/local/deploy';
 import { type Progress, silent } from '../../infra/local/progress';
 import { closeGaps, TEMPLATE_GAPS } from '../../infra/local/template-gaps';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
+import { withConditions } from '../../infra/local/template-conditions';
 import { type LocalAws, startLocalAws } from '../support/local-aws';
 
 const home = mkdtempSync(join(tmpdir(), 'meridian-deploy-'));
@@ -93,7 +94,7 @@ describe('Deploying the template to the local AWS', () => {
       }
     }
 
-    expect(states).toEqual(Object.fromEntries(Object.keys(template.Resources).map((id) => [id, 'CREATE_COMPLETE'])));
+    expect(states).toEqual(Object.fromEntries(Object.keys(withConditions(template).Resources).map((id) => [id, 'CREATE_COMPLETE'])));
   });
 
   test('gives every name that the worker reads, each of something that answers', async () => {
@@ -250,7 +251,7 @@ describe('What the emulator drops from templates', () => {
       const { PublicAccessBlockConfiguration } = await s3.send(new GetPublicAccessBlockCommand({ Bucket }));
       expect(Object.values(PublicAccessBlockConfiguration ?? {})).toEqual([true, true, true, true]);
       const { Status } = await s3.send(new GetBucketVersioningCommand({ Bucket }));
-      expect([zone, Status]).toEqual([zone, zone === 'RAW' ? 'Enabled' : undefined]);
+      expect([zone, Status]).toEqual([zone, ['RAW', 'STORAGE', 'ARTIFACTS'].includes(zone) ? 'Enabled' : undefined]);
     }
     const { Rules } = await s3.send(new GetBucketLifecycleConfigurationCommand({ Bucket: bucketOf('ARTIFACTS') }));
     expect(Rules).toContainEqual({
@@ -258,6 +259,7 @@ describe('What the emulator drops from templates', () => {
       Status: 'Enabled',
       Filter: { Prefix: 'logs/' },
       Expiration: { Days: 30 },
+      NoncurrentVersionExpiration: { NoncurrentDays: 1 },
     });
   });
 

@@ -12,6 +12,8 @@ Provisioned = tuple[str, dict[str, str]]
 
 # CloudFormation spells members in Pascal case; these keys' contents are data, not members.
 _DATA_MAPS = ("Tags", "Properties")
+# A number that comes from a parameter is text by then.
+_NUMBERS = ("IdleTimeoutMinutes", "MaxConcurrentRuns", "QueueTimeoutMinutes", "WorkerCount")
 
 
 def application_handlers(emr: EmrServerless) -> dict[str, Any]:
@@ -86,6 +88,6 @@ def _camel(value: Any) -> Any:
     if isinstance(value, list):
         return [_camel(item) for item in value]
     if isinstance(value, dict):
-        return {key[:1].lower() + key[1:]: item if key in _DATA_MAPS else _camel(item) for key, item in value.items()}
-    # Templates may spell booleans and numbers as text.
+        return {key[:1].lower() + key[1:]: int(item) if key in _NUMBERS else item if key in _DATA_MAPS else _camel(item) for key, item in value.items()}
+    # Templates may spell booleans as text.
     return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value

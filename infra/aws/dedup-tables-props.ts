@@ -1,0 +1,6 @@
+import type { LakeKey } from './lake-key';
+
+/** What the tables are encrypted with. */
+export interface DedupTablesProps {
+  readonly key: LakeKey;
+}
