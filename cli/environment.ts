@@ -1,10 +1,6 @@
-<<<<<<< HEAD
 import { readSettings, readStackEnv, stackHome } from '../infra/local/stack-env';
-import { UsageError } from './output';
-=======
-import { readStackEnv, stackHome } from '../infra/local/stack-env';
 import { taskEnvironment } from '../infra/local/task-environment';
->>>>>>> main
+import { UsageError } from './output';
 
 /**
  * Takes for what the environment does not set the settings of the file that MERIDIAN_ENV_FILE names, such as `deploy --target aws`
