@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -7,6 +7,7 @@ import { gunzipSync } from 'node:zlib';
 import { EMRServerlessClient, GetJobRunCommand } from '@aws-sdk/client-emr-serverless';
 import { GetObjectCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import type { Pool } from 'pg';
+import { logFile } from '../../infra/local/processes';
 import { readStackEnv } from '../../infra/local/stack-env';
 import { cacheFolder } from '../../infra/local/toolchain/cache';
 import { type OpenDatabase, openDatabase } from '../../sql/database';
@@ -114,6 +115,8 @@ test('S2.21 S1.13 X14 the nights ran under the roles of the template: the local 
   const stranger = new S3Client({ endpoint, region, credentials: { accessKeyId: 'local', secretAccessKey: 'local' }, maxAttempts: 1 });
 
   await expect(stranger.send(new GetObjectCommand({ Bucket: setting('MERIDIAN_RAW_BUCKET'), Key: 'any' }))).rejects.toMatchObject({ name: 'InvalidAccessKeyId' });
+  // Not only cycles: the archive, the events and the backlog have roles, and only log a refusal.
+  expect(readFileSync(logFile(home, 'worker'), 'utf8')).not.toContain('not authorized');
 
   stranger.destroy();
 });

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ScanCommand } from '@aws-sdk/client-dynamodb';
 import { ListJobRunsCommand } from '@aws-sdk/client-emr-serverless';
@@ -8,6 +9,8 @@ import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { ACTIVITY_GROUP_NAMES } from '../../domain/activity-groups';
 import { CycleOutcome } from '../../domain/cycle';
+import { awsKeysFile } from '../../infra/local/aws-keys';
+import { stackEnvFile } from '../../infra/local/stack-env';
 import { taskEnvironment } from '../../infra/local/task-environment';
 import { readWorkerConfig, type WorkerConfig } from '../../worker/config';
 import { Lab } from '../faults/lab';
@@ -103,6 +106,20 @@ async function night(index: number): Promise<{ readonly outcome: string; readonl
 
 test('with every call held against its policies a cycle promotes, under the credentials of the roles and no others (S2.21, S1.13, X14)', async () => {
   expect(await night(1)).toEqual({ outcome: CycleOutcome.Promoted, detail: '' });
+  // What runs beside the cycles is allowed too: whoever takes events and reports the backlog only logs a refusal.
+  expect(readFileSync(join(lab.engines.home, 'logs', 'worker-w1.log'), 'utf8')).not.toContain('not authorized');
+});
+
+test('the administrator’s keys are for the owner’s eyes, and the worker’s process has none (S2.21)', () => {
+  const [keys, stack] = [awsKeysFile(lab.engines.home), stackEnvFile(lab.engines.home)];
+  const { secretAccessKey, taskToken } = JSON.parse(readFileSync(keys, 'utf8')) as { readonly secretAccessKey: string; readonly taskToken: string };
+
+  const environment = readFileSync(`/proc/${lab.workers.pid}/environ`, 'utf8');
+
+  expect([keys, stack].map((file) => statSync(file).mode & 0o777)).toEqual([0o600, 0o600]);
+  expect(environment).not.toContain(secretAccessKey);
+  expect(environment).not.toMatch(/AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN)=/);
+  expect(environment).toContain(`AWS_CONTAINER_AUTHORIZATION_TOKEN=${taskToken}`);
 });
 
 test('a role used for another’s action is refused, whoever has it, and nothing has changed (S2.21, S1.13)', async () => {
