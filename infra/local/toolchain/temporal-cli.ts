@@ -1,14 +1,13 @@
 import { join } from 'node:path';
 import { StackError } from '../stack-error';
-import { cacheFolder, fillFolder } from './cache';
-import { isExecutable, onPath, outputOf, run } from './command';
+import { cacheFolder } from './cache';
+import { isExecutable, onPath, outputOf } from './command';
+import { buildWithGo } from './go-build';
 import type { Found, Tool } from './tool';
 
 /** Later releases have replace directives in go.mod and cannot be installed by `go install`. */
 const VERSION = 'v1.5.1';
 const PACKAGE = `github.com/temporalio/cli/cmd/temporal@${VERSION}`;
-/** Six times what it takes on two idle cores. */
-const BUILD_LIMIT_MS = 30 * 60_000;
 
 /** The `temporal` executable: the dev server with its Web UI, and the CLI. */
 export const temporalCli: Tool = {
@@ -27,19 +26,11 @@ export const temporalCli: Tool = {
   },
 
   async install(progress) {
-    const go = onPath('go');
-    if (go === undefined) {
-      throw new StackError('Neither `temporal` nor Go is on PATH: install one of them (Temporal CLI 1.5 or later; Go 1.25 or later, to build it), then run this again');
-    }
-    await fillFolder(folder(), async (partial) => {
-      let packages = 0;
-      await run(go, ['install', '-v', PACKAGE], {
-        env: { GOBIN: partial, GOFLAGS: '-trimpath' },
-        timeoutMs: BUILD_LIMIT_MS,
-        // Go says a line for each module it fetches and each package it compiles: there are some 2,000.
-        onLine: () => progress.advance('temporal', Math.min((packages += 1), 2_000), 2_000, 'packages'),
-      });
-    });
+    let packages = 0;
+    await buildWithGo(PACKAGE, folder(), 'Neither `temporal` nor Go is on PATH: install one of them (Temporal CLI 1.5 or later; Go 1.25 or later, to build it), then run this again', () =>
+      // Go says a line for each module it fetches and each package it compiles: there are some 2,000.
+      progress.advance('temporal', Math.min((packages += 1), 2_000), 2_000, 'packages'),
+    );
     const found = await describe(join(folder(), 'temporal'));
     if (found === undefined) throw new StackError(`${PACKAGE} was built, but ${join(folder(), 'temporal')} does not run`);
     return found;

@@ -1,5 +1,6 @@
 import type { Progress } from '../progress';
 import { StackError } from '../stack-error';
+import { actionlint } from './actionlint';
 import { checksPython } from './checks-python';
 import { installTools } from './install-tools';
 import { jars } from './jars';
@@ -12,7 +13,7 @@ import { temporalTestServer } from './temporal-test-server';
 import type { Found, Tool } from './tool';
 
 /** The slowest first, so that it is not what one waits for last. */
-export const TOOLS = { temporal: temporalCli, java, python, jars, postgres: postgresServer, sparkClasses, temporalTestServer, checksPython } as const satisfies Record<string, Tool>;
+export const TOOLS = { temporal: temporalCli, java, python, jars, postgres: postgresServer, sparkClasses, temporalTestServer, checksPython, actionlint } as const satisfies Record<string, Tool>;
 export type ToolName = keyof typeof TOOLS;
 
 /** What the local stack is made of; the others are for tests. */
