@@ -13,6 +13,8 @@ export const METRICS = {
   failed: outcomeMetric(CycleOutcome.Failed),
   cancelled: outcomeMetric(CycleOutcome.Cancelled),
   held: outcomeMetric('held'),
+  /** 1 of a cycle after which what is served is all that had arrived: one that was promoted, or had nothing new. */
+  upToDate: 'DataUpToDate',
   /** 1 where a gate failed or waits for a person, else 0. */
   gateFailed: 'GateFailed',
   recordsRead: 'RecordsRead',
@@ -45,6 +47,7 @@ export function metricsOf(input: AnnounceOutcomeInput): readonly OutcomeMetric[]
   return [
     metric(outcomeMetric(outcome), 1),
     ...(judged ? [metric(METRICS.gateFailed, outcome === CycleOutcome.Rejected || outcome === 'held' ? 1 : 0)] : []),
+    ...(outcome === CycleOutcome.Promoted || outcome === CycleOutcome.Empty ? [metric(METRICS.upToDate, 1)] : []),
     ...(waits ? [] : Object.entries(counts).map(([name, count]) => metric(name, count))),
     ...Object.entries(seconds).map(([Stage, took]) => metric(METRICS.stageSeconds, took, 'Seconds', { Stage })),
     ...(spark === undefined

@@ -1,9 +1,10 @@
-import { BootstraplessSynthesizer, CfnOutput, type IStackSynthesizer, Stack } from 'aws-cdk-lib';
+import { Aws, BootstraplessSynthesizer, CfnOutput, type IStackSynthesizer, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { STACK_OUTPUTS, type StackOutput } from '../../domain/stack-outputs';
 import { ArrivalEvents } from './arrival-events';
 import { Catalog } from './catalog';
 import { DedupTables } from './dedup-tables';
+import { exportName } from './imported';
 import { LakeBuckets } from './lake-buckets';
 import { LakeKey } from './lake-key';
 import type { MeridianStackProps } from './meridian-stack-props';
@@ -64,11 +65,16 @@ export class MeridianStack extends Stack {
       MeridianEventQueueUrl: arrivals.queue.queueUrl,
     };
     for (const key of Object.keys(STACK_OUTPUTS) as StackOutput[]) {
-      new CfnOutput(this, key, { value: values[key], description: STACK_OUTPUTS[key] });
+      new CfnOutput(this, key, { value: values[key], description: STACK_OUTPUTS[key], exportName: exportName(Aws.STACK_NAME, key) });
     }
     new CfnOutput(this, 'WorkerRoleArn', {
       value: workerRole.roleArn,
       description: 'For the task or instance that runs the worker',
+    });
+    new CfnOutput(this, 'DeadLetterQueueName', {
+      value: arrivals.deadLetters.queueName,
+      description: 'Events that nobody could read',
+      exportName: exportName(Aws.STACK_NAME, 'DeadLetterQueueName'),
     });
     new CfnOutput(this, 'SparkImageRepositoryUri', {
       value: spark.repository.repositoryUri,

@@ -12,6 +12,7 @@ test('S4.20 a cycle that ended is counted with its records, the time of each sta
   expect(told({ outcome: 'promoted', seconds: { dedup: 1.5, transform: 60 }, spark })).toEqual([
     'CyclePromoted 1 Count ais',
     'GateFailed 0 Count ais',
+    'DataUpToDate 1 Count ais',
     'RecordsRead 100 Count ais',
     'RecordsStored 90 Count ais',
     'StageSeconds 1.5 Seconds ais/dedup',
@@ -33,6 +34,12 @@ test('S4.20 records of a cycle that waits for a person are counted with its end 
   const recordsRead = (['held', 'reminder', 'promoted'] as const).flatMap((outcome) => told({ outcome })).filter((each) => each.startsWith('RecordsRead'));
 
   expect(recordsRead).toHaveLength(1);
+});
+
+test('S4.19 what is served is up to date after a cycle that was promoted or had nothing new, and after no other', () => {
+  const outcomes = (['promoted', 'empty', 'rejected', 'blocked', 'failed', 'cancelled', 'held'] as const).filter((outcome) => told({ outcome }).includes('DataUpToDate 1 Count ais'));
+
+  expect(outcomes).toEqual(['promoted', 'empty']);
 });
 
 test('S0.4 what a job is billed by is said in three digits', () => {
