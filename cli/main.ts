@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   status: { summary: 'what runs of the local stack', load: async () => (await import('./status')).statusCommand() },
   demo: { summary: 'three nights of real positions, from raw objects to a served view', load: async () => (await import('./demo')).demoCommand() },
   worker: { summary: 'run a worker', load: async () => (await import('./worker')).workerCommand() },
+  migrate: { summary: "bring the database's schema to this release", load: async () => (await import('./migrate')).migrateCommand() },
   pipelines: { summary: 'list and check the declarations', load: async () => (await import('./pipelines')).pipelinesCommand() },
   run: { summary: "run a pipeline's cycle", load: async () => (await import('./run')).runCommand() },
   schedules: { summary: 'plan, apply, list, pause, resume and trigger what runs by itself', load: async () => (await import('./schedules')).schedulesCommand() },

@@ -13,6 +13,7 @@ import { QualityRole } from './quality-role';
 import { SparkApplication } from './spark-application';
 import { SparkJobRole } from './spark-job-role';
 import { StorageReplica } from './storage-replica';
+import { WorkerImage } from './worker-image';
 import { WorkerRole } from './worker-role';
 
 /**
@@ -67,15 +68,15 @@ export class MeridianStack extends Stack {
     for (const key of Object.keys(STACK_OUTPUTS) as StackOutput[]) {
       new CfnOutput(this, key, { value: values[key], description: STACK_OUTPUTS[key], exportName: exportName(Aws.STACK_NAME, key) });
     }
-    new CfnOutput(this, 'WorkerRoleArn', {
-      value: workerRole.roleArn,
-      description: 'For the task or instance that runs the worker',
-    });
-    new CfnOutput(this, 'DeadLetterQueueName', {
-      value: arrivals.deadLetters.queueName,
-      description: 'Events that nobody could read',
-      exportName: exportName(Aws.STACK_NAME, 'DeadLetterQueueName'),
-    });
+    const { repository } = new WorkerImage(this, 'WorkerImage');
+    for (const [key, value, description] of [
+      ['WorkerRoleArn', workerRole.roleArn, 'For the task or instance that runs the worker'],
+      ['DeadLetterQueueName', arrivals.deadLetters.queueName, 'Events that nobody could read'],
+      ['WorkerImageRepositoryUri', repository.repositoryUri, 'Where the worker image is pushed'],
+      ['WorkerImageRepositoryArn', repository.repositoryArn, 'What the runtime stack may pull from'],
+    ] as const) {
+      new CfnOutput(this, key, { value, description, exportName: exportName(Aws.STACK_NAME, key) });
+    }
     new CfnOutput(this, 'SparkImageRepositoryUri', {
       value: spark.repository.repositoryUri,
       description: 'Where the Spark image is pushed',

@@ -1,0 +1,6 @@
+/** Sizes that a cluster of Aurora may grow to. @see Aurora, "Scaling to Zero ACUs": it pauses at a minimum of 0 */
+export const AURORA_ACUS = ['1', '2', '4', '8', '16', '32', '64'];
+
+/** Closed sets, since a template's rules can compare values but not numbers. */
+export const TASK_COUNTS_LEAST = ['0', '1', '2', '4'];
+export const TASK_COUNTS_MOST = ['0', '1', '2', '4', '8', '16'];
