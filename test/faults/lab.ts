@@ -8,7 +8,7 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import { Client, Connection, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { CancelledFailure, TerminatedFailure } from '@temporalio/common';
 import { Pool } from 'pg';
-import { type CycleOutcome, cycleWorkflowId } from '../../domain/cycle';
+import { CycleOutcome, cycleWorkflowId } from '../../domain/cycle';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import type { CycleReport } from '../../domain/progress';
 import { readWorkerConfig } from '../../worker/config';
@@ -90,7 +90,7 @@ export class Lab {
     });
   }
 
-  async ended(handle: WorkflowHandle<typeof etlCycle>, limitMs: number): Promise<EndedNight> {
+  async ended(handle: WorkflowHandle, limitMs: number): Promise<EndedNight> {
     const timer = new AbortController();
     const late = sleep(limitMs, undefined, { signal: timer.signal }).then(
       () => ({ outcome: 'stuck', detail: `no end within ${limitMs / 1_000} s` }) as const,
@@ -117,8 +117,9 @@ export class Lab {
 async function outcomeOf(client: Client, workflowId: string): Promise<EndedNight> {
   for (;;) {
     try {
-      const report = (await client.workflow.getHandle(workflowId).result()) as CycleReport;
-      return { outcome: report.outcome, detail: report.reason ?? '' };
+      const report = (await client.workflow.getHandle(workflowId).result()) as Partial<CycleReport>;
+      // A rollback and a backfill report no outcome of a cycle: they have done it, or they fail.
+      return { outcome: report.outcome ?? CycleOutcome.Promoted, detail: report.reason ?? '' };
     } catch (error) {
       if (error instanceof WorkflowFailedError && !(await isRunning(client, workflowId))) {
         return { outcome: outcomeOfFailure(error), detail: deepest(error).message };
