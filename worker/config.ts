@@ -1,3 +1,4 @@
+import { DEFAULT_TASK_QUEUE } from '../domain/queue-metric';
 import { transportFaults } from '../edge/aws-endpoints';
 
 /** Everything the worker reads from its environment, read once. Temporal's own settings come through its environment configuration. */
@@ -29,6 +30,10 @@ export interface WorkerConfig {
   readonly awsTimeoutSeconds: number;
   /** Histories of ended executions are archived so often; 0: never. */
   readonly archiveSeconds: number;
+  /** The backlog of the task queue is reported to CloudWatch so often, for the number of workers to follow; 0: never. */
+  readonly backlogSeconds: number;
+  /** Something starts another worker when this one ends: then one whose password was rotated ends itself. */
+  readonly supervised: boolean;
   /** Pins cycles to this build of the code, see docs/upgrading.md; absent: unversioned, upgraded by patches. */
   readonly build?: { readonly deploymentName: string; readonly buildId: string };
   /** `host:port` that serves Prometheus metrics; absent: none. */
@@ -80,6 +85,10 @@ export function readWorkerConfig(env: Readonly<Record<string, string | undefined
   if (!/^\d+$/.test(archiveSeconds)) {
     faults.push(`MERIDIAN_ARCHIVE_SECONDS: expected a whole number, 0 for never, found "${archiveSeconds}"`);
   }
+  const backlogSeconds = env.MERIDIAN_BACKLOG_SECONDS ?? '0';
+  if (!/^\d+$/.test(backlogSeconds)) {
+    faults.push(`MERIDIAN_BACKLOG_SECONDS: expected a whole number, 0 for never, found "${backlogSeconds}"`);
+  }
   const { MERIDIAN_WORKER_BUILD_ID: buildId } = env;
   const deploymentName = deploymentNameOf(env);
   for (const [name, value] of [['MERIDIAN_WORKER_BUILD_ID', buildId ?? 'none'], [DEPLOYMENT, deploymentName]] as const) {
@@ -96,7 +105,7 @@ export function readWorkerConfig(env: Readonly<Record<string, string | undefined
     );
   }
   return Object.freeze({
-    taskQueue: env.MERIDIAN_TASK_QUEUE ?? 'meridian',
+    taskQueue: env.MERIDIAN_TASK_QUEUE ?? DEFAULT_TASK_QUEUE,
     region: values.region,
     buckets: {
       raw: values.raw,
@@ -118,6 +127,8 @@ export function readWorkerConfig(env: Readonly<Record<string, string | undefined
     duckdbMemoryMb: Number(memory),
     awsTimeoutSeconds: Number(awsTimeout),
     archiveSeconds: Number(archiveSeconds),
+    backlogSeconds: Number(backlogSeconds),
+    supervised: env.MERIDIAN_SUPERVISED === '1',
     ...(buildId === undefined ? {} : { build: { deploymentName, buildId } }),
     ...(metrics === undefined ? {} : { metricsAddress: metrics }),
   });

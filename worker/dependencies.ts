@@ -31,6 +31,7 @@ import { openDatabase } from '../sql/database';
 import { claimNotification, confirmNotification } from '../sql/queries/notifications';
 import type { WorkerConfig } from './config';
 import { HistoryArchive } from './history-archive';
+import { QueueBacklog } from './queue-backlog';
 
 export interface TemporalAccess {
   readonly connection: ConnectionLike;
@@ -45,7 +46,7 @@ export function createDependencies(
   config: WorkerConfig,
   temporal: TemporalAccess,
   pipelines: readonly PipelineSpec[] = declaredPipelines,
-): { readonly activities: Activities; readonly archive: HistoryArchive; readonly close: () => Promise<void> } {
+): { readonly activities: Activities; readonly archive: HistoryArchive; readonly backlog: QueueBacklog; readonly close: () => Promise<void> } {
   // An AWS call is given up and retried by the SDK, then by the activity; without limits a silent peer would hold it for ever,
   // and unless told to throw the SDK only warns of a request that is over time.
   const limits = { connectionTimeout: 5_000, requestTimeout: config.awsTimeoutSeconds * 1_000, throwOnRequestTimeout: true };
@@ -114,6 +115,7 @@ export function createDependencies(
   return {
     activities,
     archive: new HistoryArchive({ s3, client, bucket: buckets.artifacts, taskQueue: config.taskQueue }),
+    backlog: new QueueBacklog({ connection: temporal.connection, cloudwatch, namespace: temporal.namespace, taskQueue: config.taskQueue }),
     close: async () => {
       for (const each of [s3, dynamodb, emr, glue, sns, cloudwatch]) each.destroy();
       await database.close();

@@ -9,6 +9,7 @@ import { workflowBundle } from './bundle';
 import type { WorkerConfig } from './config';
 import { startConsumer } from './consumer/start-consumer';
 import { createDependencies } from './dependencies';
+import { keepReporting } from './queue-backlog';
 import { requireSearchAttributes } from './search-attributes';
 import { workerTuning } from './tuning';
 
@@ -45,6 +46,7 @@ export async function runWorker(
   });
   await requireSearchAttributes(connection.operatorService, namespace);
   const stopped = new AbortController();
+  const stale = new AbortController();
   const dependencies = createDependencies(config, { connection, namespace, dataConverter }, pipelines);
   try {
     const worker = await Worker.create({
@@ -55,17 +57,22 @@ export async function runWorker(
       dataConverter,
       ...versioningOf(config),
       activities: dependencies.activities,
-      ...workerTuning(),
+      ...workerTuning(config.supervised ? () => stale.abort() : undefined),
     });
     const running = worker.run();
+    stale.signal.addEventListener('abort', () => {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+    });
     const stopConsumer = startConsumer(config, { connection, namespace, dataConverter }, pipelines);
     onReady(config.taskQueue);
     const archiving = config.archiveSeconds === 0 ? undefined : keepArchiving(dependencies.archive, config.archiveSeconds * 1_000, Runtime.instance().logger, stopped.signal);
+    const reporting = config.backlogSeconds === 0 ? undefined : keepReporting(dependencies.backlog, config.backlogSeconds * 1_000, Runtime.instance().logger, stopped.signal);
     await running.finally(() => {
       stopped.abort();
       return stopConsumer();
     });
-    await archiving;
+    await Promise.all([archiving, reporting]);
+    if (stale.signal.aborted) throw new Error('PostgreSQL refused the password that this worker was started with: expected a supervisor that starts another one with the present password');
   } finally {
     await dependencies.close();
     await connection.close();

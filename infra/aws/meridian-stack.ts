@@ -1,9 +1,10 @@
-import { BootstraplessSynthesizer, CfnOutput, type IStackSynthesizer, Stack } from 'aws-cdk-lib';
+import { Aws, BootstraplessSynthesizer, CfnOutput, type IStackSynthesizer, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { STACK_OUTPUTS, type StackOutput } from '../../domain/stack-outputs';
 import { ArrivalEvents } from './arrival-events';
 import { Catalog } from './catalog';
 import { DedupTables } from './dedup-tables';
+import { exportName } from './imported';
 import { LakeBuckets } from './lake-buckets';
 import { LakeKey } from './lake-key';
 import type { MeridianStackProps } from './meridian-stack-props';
@@ -12,6 +13,7 @@ import { QualityRole } from './quality-role';
 import { SparkApplication } from './spark-application';
 import { SparkJobRole } from './spark-job-role';
 import { StorageReplica } from './storage-replica';
+import { WorkerImage } from './worker-image';
 import { WorkerRole } from './worker-role';
 
 /**
@@ -64,12 +66,17 @@ export class MeridianStack extends Stack {
       MeridianEventQueueUrl: arrivals.queue.queueUrl,
     };
     for (const key of Object.keys(STACK_OUTPUTS) as StackOutput[]) {
-      new CfnOutput(this, key, { value: values[key], description: STACK_OUTPUTS[key] });
+      new CfnOutput(this, key, { value: values[key], description: STACK_OUTPUTS[key], exportName: exportName(Aws.STACK_NAME, key) });
     }
-    new CfnOutput(this, 'WorkerRoleArn', {
-      value: workerRole.roleArn,
-      description: 'For the task or instance that runs the worker',
-    });
+    const { repository } = new WorkerImage(this, 'WorkerImage');
+    for (const [key, value, description] of [
+      ['WorkerRoleArn', workerRole.roleArn, 'For the task or instance that runs the worker'],
+      ['DeadLetterQueueName', arrivals.deadLetters.queueName, 'Events that nobody could read'],
+      ['WorkerImageRepositoryUri', repository.repositoryUri, 'Where the worker image is pushed'],
+      ['WorkerImageRepositoryArn', repository.repositoryArn, 'What the runtime stack may pull from'],
+    ] as const) {
+      new CfnOutput(this, key, { value, description, exportName: exportName(Aws.STACK_NAME, key) });
+    }
     new CfnOutput(this, 'SparkImageRepositoryUri', {
       value: spark.repository.repositoryUri,
       description: 'Where the Spark image is pushed',

@@ -1,0 +1,12 @@
+import { Fn } from 'aws-cdk-lib';
+import type { CfnParameter } from 'aws-cdk-lib';
+
+/** What an output of a stack is exported as: by the stack's name, so that several can be in one account. */
+export function exportName(stackName: string, output: string): string {
+  return `${stackName}-${output}`;
+}
+
+/** An output of the data stack that `dataStack` names. */
+export function imported(dataStack: CfnParameter, output: string): string {
+  return Fn.importValue(exportName(dataStack.valueAsString, output));
+}
