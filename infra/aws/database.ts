@@ -2,6 +2,7 @@ import { CfnCondition, CfnDeletionPolicy, type CfnResource, Fn, Token } from 'aw
 import { CfnSecurityGroup } from 'aws-cdk-lib/aws-ec2';
 import { CfnDBCluster, CfnDBClusterParameterGroup, CfnDBInstance, CfnDBSubnetGroup } from 'aws-cdk-lib/aws-rds';
 import { Construct } from 'constructs';
+import { acceptFinding } from './accepted-findings';
 import type { DatabaseProps } from './database-props';
 
 /** The major version that every test runs on; from 15.7 on a cluster can pause at no capacity. @see Aurora, "Scaling to Zero ACUs" */
@@ -103,6 +104,10 @@ export class Database extends Construct {
       publiclyAccessible: false,
       autoMinorVersionUpgrade: true,
     });
+    instance.cfnOptions.deletionPolicy = CfnDeletionPolicy.DELETE; // its data is the cluster's
+    instance.cfnOptions.updateReplacePolicy = CfnDeletionPolicy.DELETE;
+    acceptFinding(cluster, 'RDS10', 'Deletion protection is the parameter AuroraDeletionProtection, on by default, which this rule cannot read');
+    acceptFinding(cluster, 'RDS11', 'Another port would hide nothing from a network that only the members of one security group reach it from');
     for (const resource of [group, subnets, settings, cluster, instance] satisfies CfnResource[])
       resource.cfnOptions.condition = isNew;
 

@@ -1,4 +1,4 @@
-import { Aws, CfnCondition, type CfnResource, Fn, type ICfnConditionExpression, Tags, Token } from 'aws-cdk-lib';
+import { Aws, CfnCondition, type CfnResource, Fn, type ICfnConditionExpression, RemovalPolicy, Tags, Token } from 'aws-cdk-lib';
 import {
   CfnEIP,
   CfnFlowLog,
@@ -137,6 +137,7 @@ export class Network extends Construct {
   /** Who connected to whom, kept for a month. */
   private logTraffic(vpc: CfnVPC, condition: CfnCondition): void {
     const group = made(new CfnLogGroup(this, 'Traffic', { retentionInDays: 30 }), condition);
+    group.applyRemovalPolicy(RemovalPolicy.DESTROY);
     const role = new Role(this, 'TrafficRole', {
       description: 'Meridian: logs the traffic of its network',
       assumedBy: new ServicePrincipal('vpc-flow-logs.amazonaws.com', {

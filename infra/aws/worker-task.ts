@@ -2,6 +2,7 @@ import { Aws, CfnCondition, Fn } from 'aws-cdk-lib';
 import { CfnTaskDefinition } from 'aws-cdk-lib/aws-ecs';
 import { CfnPolicy, Effect, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
+import { acceptFinding, acceptWildcards } from './accepted-findings';
 import { imported } from './imported';
 import { SCRATCH, WorkerEnvironment } from './worker-environment';
 import type { WorkerTaskProps } from './worker-task-props';
@@ -75,6 +76,7 @@ export class WorkerTask extends Construct {
         },
       ],
     });
+    acceptFinding(this.definition, 'ECS2', 'The environment has names and addresses, which a release of the template decides; keys and passwords come from Secrets Manager');
   }
 
   /** What starts a worker: pulls its one image, writes its one log group, reads the secrets that it is given. */
@@ -92,7 +94,8 @@ export class WorkerTask extends Construct {
     const allow = (actions: readonly string[], resources: readonly string[]) => {
       role.addToPolicy(new PolicyStatement({ actions: [...actions], resources: [...resources] }));
     };
-    allow(['ecr:GetAuthorizationToken'], ['*']); // knows no resources
+    allow(['ecr:GetAuthorizationToken'], ['*']);
+    acceptWildcards(role, 'GetAuthorizationToken knows no resources: what may be pulled is said beside it, one repository', '*');
     allow(
       ['ecr:BatchCheckLayerAvailability', 'ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer'],
       [imported(DataStack, 'WorkerImageRepositoryArn')],
