@@ -11,5 +11,6 @@ module.exports = {
   },
   // Kysely is published as ES modules only.
   transformIgnorePatterns: ['/node_modules/(?!kysely/)'],
+  maxWorkers: 2, // engines are waited for more than computed on: one worker would leave a core idle
   testTimeout: 180_000, // two cores, and several engines beside each other
 };

@@ -8,6 +8,7 @@ import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import { medianCycleMs, readIntervalStates } from '../sql/queries/interval-states';
 import type { Database } from '../sql/schema';
+import { askUntil } from './ask-until';
 
 export interface BackfillDependencies {
   readonly db: Kysely<Database>;
@@ -47,8 +48,6 @@ export interface AwaitCycleEndInput extends IntervalInput {
 /** What one execution of the workflow runs: each interval makes some twelve events, and 10,000 are many. */
 const PAGE = 400;
 const NAMED = 50;
-const FIRST_POLL_MS = 200;
-const SLOWEST_POLL_MS = 10_000;
 const DEFAULT_WAIT_SECONDS = 24 * 3_600;
 
 /** Activities that find what a backfill has to run. */
@@ -81,14 +80,12 @@ export function createBackfillActivities({ db, isExecutionClosed }: BackfillDepe
      * @returns what the record says of its interval; `running` when the execution outlasts `waitSeconds`
      */
     async awaitCycleEnd({ workflowId, waitSeconds = DEFAULT_WAIT_SECONDS, ...input }: AwaitCycleEndInput): Promise<{ readonly state: IntervalState }> {
-      const context = Context.current();
-      const { startedMs = Date.now() } = (context.info.heartbeatDetails ?? {}) as { readonly startedMs?: number };
-      for (let waitMs = FIRST_POLL_MS; ; waitMs = Math.min(waitMs * 1.5, SLOWEST_POLL_MS)) {
-        if (await isExecutionClosed(workflowId)) return { state: await stateOf(db, input) };
-        if (Date.now() - startedMs > waitSeconds * 1_000) return { state: 'running' };
-        context.heartbeat({ startedMs });
-        await context.sleep(waitMs);
-      }
+      const { startedMs = Date.now() } = (Context.current().info.heartbeatDetails ?? {}) as { readonly startedMs?: number };
+      const state = await askUntil<IntervalState>(async () => {
+        if (await isExecutionClosed(workflowId)) return await stateOf(db, input);
+        return Date.now() - startedMs > waitSeconds * 1_000 ? 'running' : undefined;
+      }, { startedMs });
+      return { state };
     },
   };
 }

@@ -6,6 +6,17 @@ const MAX_LINE_CHARACTERS = 500;
 /** Lines worth showing first: what a Python or JVM program says when it gives up. */
 const ERROR_LINE = /(Error|Exception|Traceback|Caused by|FAILED|refused|denied)/;
 
+/** Texts in quotes but for a source file's name, decimals, and numbers as long as a moment in time: what a record's value would look like. */
+const VALUES = /(?<!File )("[^"]*"|(?<![\p{L}])'[^']*')|(?<![\d.])-?\d+\.\d+(?!\.?\d)|\d{9,}/gu;
+
+/**
+ * What a failure may say of a job: a message may quote a record, and a reason goes into histories and notifications. The whole text is
+ * in the log, for those who may read the bucket.
+ */
+export function withoutValues(text: string): string {
+  return text.replace(VALUES, '…');
+}
+
 /**
  * Where a run's driver logs are, and their last telling lines; an unreadable log says so in a line instead of hiding the failure
  * that it should explain. Spark sends a Python driver's traceback to stdout, the JVM's own errors go to stderr: both are read.
@@ -28,7 +39,7 @@ async function lastLines(s3: S3Client, bucket: string, key: string): Promise<rea
     const text = gunzipSync((await Body?.transformToByteArray()) ?? new Uint8Array()).toString('utf8');
     const lines = text.split('\n').filter((line) => line.trim() !== '');
     const telling = lines.filter((line) => ERROR_LINE.test(line));
-    return (telling.length > 0 ? telling : lines).slice(-LAST_LINES).map((line) => line.slice(0, MAX_LINE_CHARACTERS));
+    return (telling.length > 0 ? telling : lines).slice(-LAST_LINES).map((line) => withoutValues(line).slice(0, MAX_LINE_CHARACTERS));
   } catch (error) {
     return [`(${key} could not be read: ${error instanceof Error ? error.message : String(error)})`];
   }

@@ -18,7 +18,7 @@ import type { PipelineSpec } from '../domain/pipeline-spec';
 import { clientToken, parametersHash } from './client-token';
 import type { CycleActivities } from './cycles';
 import { isGivenUp, pollUntil } from './poll-until';
-import { driverErrorLines } from './spark-log';
+import { driverErrorLines, withoutValues } from './spark-log';
 
 export interface SparkDependencies {
   readonly emr: EMRServerlessClient;
@@ -119,7 +119,7 @@ export function createSparkActivities(deps: SparkDependencies) {
       }
       const { uri, lines } = await driverErrorLines(deps.s3, deps.artifactsBucket, applicationId, jobRunId);
       throw ApplicationFailure.nonRetryable(
-        `EMR Serverless job run ${jobRunId} ended ${run.state}: ${run.stateDetails ?? 'no details'}. Log: ${uri}\n${lines.join('\n')}`,
+        `EMR Serverless job run ${jobRunId} ended ${run.state}: ${withoutValues(run.stateDetails ?? 'no details')}. Log: ${uri}\n${lines.join('\n')}`,
         FailureType.JobFailed,
       );
     },

@@ -10,15 +10,16 @@ import { createOutput } from './output';
 export function upCommand(): Command {
   return new Command('up')
     .description('install what is missing, start the local stack, migrate its database and deploy the template to it')
+    .option('--auth', "the local AWS holds every call against its caller's IAM policies; so it stays until `meridian down --purge`")
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
       '\nEverything listens on 127.0.0.1. Ports: MERIDIAN_TEMPORAL_PORT (7233), MERIDIAN_TEMPORAL_UI_PORT (8233),\n' +
         'MERIDIAN_POSTGRES_PORT (54321), MERIDIAN_AWS_PORT (4566). State: MERIDIAN_HOME (.meridian). Downloads: MERIDIAN_CACHE (~/.cache/meridian).',
     )
-    .action(async (options: { readonly json?: boolean }) => {
+    .action(async (options: { readonly json?: boolean; readonly auth?: boolean }) => {
       const output = createOutput(options);
-      const stack = await bringUp(stackHome(), output);
+      const stack = await bringUp(stackHome(), output, { auth: options.auth === true });
       output.result(
         { temporalUi: stack.temporalUi, postgresUrl: stack.postgresUrl, awsEndpoint: stack.awsEndpoint, temporalAddress: stack.env['TEMPORAL_ADDRESS'] },
         `The stack is up.\n  Temporal Web UI  ${stack.temporalUi}\n  PostgreSQL       psql "${stack.postgresUrl}"\n  AWS endpoint     ${stack.awsEndpoint}\n\`npx meridian worker\` starts a worker, \`npx meridian down\` stops everything.`,
@@ -28,12 +29,12 @@ export function upCommand(): Command {
 
 /**
  * A stack that cycles can run on. Safe to run twice: what is there already is left as it is.
- * @param options - other ports than the environment chooses, and settings of the local AWS
+ * @param options - other ports than the environment chooses, settings of the local AWS, and whether it enforces policies
  */
 export async function bringUp(
   home: string,
   progress: Progress,
-  options: Partial<Pick<StackOptions, 'ports' | 'awsSettings'>> = {},
+  options: Partial<Pick<StackOptions, 'ports' | 'awsSettings' | 'auth'>> = {},
 ): Promise<RunningStack> {
   const stack = await startStack({ home, ports: stackPorts(), progress, ...options });
   progress.note('Temporal, PostgreSQL and the local AWS are running');

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { readWorkerConfig } from '../worker/config';
 import { runWorker } from '../worker/main';
-import { loadStackEnvironment } from './environment';
+import { loadWorkerEnvironment } from './environment';
 
 export function workerCommand(): Command {
   return new Command('worker')
@@ -12,7 +12,7 @@ export function workerCommand(): Command {
         'Temporal: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_… or temporal.toml.',
     )
     .action(async () => {
-      await loadStackEnvironment();
+      await loadWorkerEnvironment();
       await runWorker(readWorkerConfig(process.env), (taskQueue) => {
         process.stderr.write(`Worker polls task queue "${taskQueue}"; Ctrl-C stops it\n`);
       });

@@ -1,6 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { awsKeysFile, ensureAwsKeys, readAwsKeys } from './aws-keys';
 import { findProcess, startProcess, waitUntilReady } from './processes';
+import { StackError } from './stack-error';
 
 const HOST = '127.0.0.1';
 export const AWS = 'aws';
@@ -14,6 +16,8 @@ export interface AwsOptions {
   readonly jars: string;
   readonly javaHome?: string;
   readonly port: number;
+  /** Every call is held against its caller's policies; once so, always so for this home. */
+  readonly auth: boolean;
   /** More settings of the emulator, as environment variables. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -23,10 +27,19 @@ export interface AwsEnv {
   readonly AWS_REGION: string;
   readonly AWS_ACCESS_KEY_ID: string;
   readonly AWS_SECRET_ACCESS_KEY: string;
+  /** Of a stack that enforces its policies. */
+  readonly MERIDIAN_TASK_TOKEN?: string;
 }
 
-/** The local AWS on loopback, its state in `<home>/aws`. Safe to run twice. */
-export async function startAws({ home, python, jars, javaHome, port, settings = {} }: AwsOptions): Promise<AwsEnv> {
+/**
+ * The local AWS on loopback, its state in `<home>/aws`. Safe to run twice.
+ * @throws StackError when it runs already, and enforces nothing though it should
+ */
+export async function startAws({ home, python, jars, javaHome, port, auth, settings = {} }: AwsOptions): Promise<AwsEnv> {
+  if (auth && readAwsKeys(home) === undefined && findProcess(home, AWS) !== undefined) {
+    throw new StackError('The local AWS of this stack runs and takes any credentials: `meridian down` first, then `meridian up --auth`');
+  }
+  const keys = auth ? ensureAwsKeys(home) : readAwsKeys(home);
   const state = join(home, 'aws', 'state');
   const objects = join(home, 'aws', 's3');
   for (const folder of [state, objects]) mkdirSync(folder, { recursive: true });
@@ -50,6 +63,7 @@ export async function startAws({ home, python, jars, javaHome, port, settings = 
         S3_DATA_DIR: objects,
         IOT_MTLS_ENABLED: 'false',
         MERIDIAN_SPARK_JARS: jars,
+        ...(keys === undefined ? {} : { MERIDIAN_AWS_KEYS: awsKeysFile(home) }),
         ...settings,
       },
       cwd: home,
@@ -58,8 +72,11 @@ export async function startAws({ home, python, jars, javaHome, port, settings = 
     }));
   const endpoint = `http://${HOST}:${Number(record.settings['port'])}`;
   await waitUntilReady(home, record, () => answers(endpoint), 60_000);
-  // The emulator takes any credentials; SDKs insist on having some.
-  return { AWS_ENDPOINT_URL: endpoint, AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
+  const place = { AWS_ENDPOINT_URL: endpoint, AWS_REGION: 'us-east-1' };
+  // Without keys it takes any credentials; SDKs insist on having some.
+  if (keys === undefined) return { ...place, AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
+  const { accessKeyId, secretAccessKey, taskToken } = keys;
+  return { ...place, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, MERIDIAN_TASK_TOKEN: taskToken };
 }
 
 async function answers(endpoint: string): Promise<boolean> {

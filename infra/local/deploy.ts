@@ -38,8 +38,8 @@ export function localTarget(cloudformation: CloudFormationClient): StackTarget {
 /**
  * Deploys the template of `infra/aws` and the job code to the local AWS. Idempotent by their contents: again, it changes nothing
  * and takes a second. Of two at once, one waits.
- * @returns the environment names that the stack's outputs have for the worker and the CLI, and MERIDIAN_JOBS_URI; undefined when the
- *   plan was not confirmed
+ * @returns the environment names that the stack's outputs have for the worker and the CLI, MERIDIAN_WORKER_ROLE_ARN and
+ *   MERIDIAN_JOBS_URI; undefined when the plan was not confirmed
  * @throws StackError when a connection setting is missing
  * @throws DeploymentError with CloudFormation's reason
  */
@@ -71,7 +71,7 @@ export async function deployLocal({
           ? 'Infrastructure is as the template says'
           : `Infrastructure ${stack.change === 'none' ? 'mended' : stack.change}: ${Object.keys(stack.resources).length} resources`,
       );
-      return { ...variables, MERIDIAN_JOBS_URI: jobsUri };
+      return { ...variables, MERIDIAN_WORKER_ROLE_ARN: stack.outputs['WorkerRoleArn'] ?? '', MERIDIAN_JOBS_URI: jobsUri };
     });
   } finally {
     for (const client of Object.values(clients)) client.destroy();

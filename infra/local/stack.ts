@@ -27,6 +27,8 @@ export interface StackOptions {
   readonly progress: Progress;
   /** More settings of the local AWS, as environment variables; `python -m meridian_aws --help` has the list. */
   readonly awsSettings?: Readonly<Record<string, string>>;
+  /** The local AWS holds every call against its caller's policies. A stack that once did so always does. */
+  readonly auth?: boolean;
 }
 
 export interface RunningStack {
@@ -67,7 +69,7 @@ export function stackPorts(env: NodeJS.ProcessEnv = process.env): StackPorts {
  * `<home>/stack.env`. Safe to run twice, and on a stack of which a part has died.
  * @throws StackError when a tool cannot be had, a port is taken, or a part does not come up
  */
-export async function startStack({ home, ports, progress, awsSettings = {} }: StackOptions): Promise<RunningStack> {
+export async function startStack({ home, ports, progress, awsSettings = {}, auth = false }: StackOptions): Promise<RunningStack> {
   assertStackFolder(home);
   const tools = await ensureToolchain(STACK_TOOLS, progress);
   return await alone(home, progress, async () => {
@@ -80,6 +82,7 @@ export async function startStack({ home, ports, progress, awsSettings = {} }: St
         python: tools.python.path,
         jars: tools.jars.path,
         port: chosen.aws,
+        auth,
         settings: awsSettings,
         ...(tools.java.env['JAVA_HOME'] === undefined ? {} : { javaHome: tools.java.env['JAVA_HOME'] }),
       }),

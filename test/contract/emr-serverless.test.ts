@@ -23,8 +23,10 @@ import {
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { type LocalAws, startLocalAws } from '../support/local-aws';
 import { processesThatMention } from '../support/processes-mentioning';
+import { createServiceRole } from '../support/service-role';
 
 const ROLE = 'arn:aws:iam::000000000000:role/spark-job';
+const QUALITY_ROLE = 'arn:aws:iam::000000000000:role/quality';
 const SCRIPTS = {
   'echo.py': [
     'import json, os, sys',
@@ -33,7 +35,7 @@ const SCRIPTS = {
   ],
   'raise.py': ['def fail():', '    raise ValueError("no such zone: Bern")', 'fail()'],
   'sleep.py': ['import subprocess, sys', 'subprocess.run(["sleep", sys.argv[1]])'],
-  'library.py': ['import helper', 'print(helper.ANSWER)'],
+  'library.py': ['import boto3, helper', 'print(helper.ANSWER, "as", boto3.client("sts").get_caller_identity()["Arn"])'],
   'helper.py': ['ANSWER = "from the library"'],
   'spark.py': [
     'import sys',
@@ -55,6 +57,8 @@ beforeAll(async () => {
   aws = await startLocalAws({ MERIDIAN_SPARK_DRIVER_MEMORY_MB: '1024' });
   // One attempt: what the service answers first is what the tests are about.
   emr = new EMRServerlessClient({ ...aws.clientConfig, maxAttempts: 1 });
+  await createServiceRole(aws, 'spark-job', 'emr-serverless.amazonaws.com');
+  await createServiceRole(aws, 'quality', 'glue.amazonaws.com');
   s3 = new S3Client(aws.clientConfig);
   await s3.send(new CreateBucketCommand({ Bucket: 'artifacts' }));
   for (const [name, lines] of Object.entries(SCRIPTS)) {
@@ -173,7 +177,7 @@ describe('a job run of the local EMR Serverless', () => {
     });
   });
 
-  test('gets libraries by --py-files and its environment by spark.emr-serverless.driverEnv', async () => {
+  test('gets libraries by --py-files, its environment by spark.emr-serverless.driverEnv, and runs as its execution role (S2.21)', async () => {
     const library = request('library.py');
     const echo = request('echo.py', ['0']);
     const sparkSubmit = (input: StartJobRunCommandInput, sparkSubmitParameters: string) => ({
@@ -193,7 +197,7 @@ describe('a job run of the local EMR Serverless', () => {
     ]);
 
     expect(await Promise.all(runs.map(async (id) => (await ended(id)).state))).toEqual(['SUCCESS', 'SUCCESS']);
-    expect(await log(runs[0] ?? '', 'stdout')).toContain('from the library');
+    expect(await log(runs[0] ?? '', 'stdout')).toContain('from the library as arn:aws:sts::000000000000:assumed-role/spark-job/emr-serverless');
     expect(JSON.parse(await log(runs[1] ?? '', 'stdout'))).toMatchObject({ token: 'a b' });
   });
 
@@ -279,6 +283,8 @@ describe('the contract of StartJobRun', () => {
     ['a clientToken of 65 characters', { clientToken: 'x'.repeat(65) }, /clientToken.*64/],
     ['a clientToken with a blank', { clientToken: 'a b' }, /clientToken.*regular expression/],
     ['a role that is none', { executionRoleArn: 'arn:aws:iam::12:user/somebody' }, /executionRoleArn/],
+    ['a role that is not there', { executionRoleArn: `${ROLE}-absent` }, /execution role.*spark-job-absent does not exist/],
+    ['a role for another service', { executionRoleArn: QUALITY_ROLE }, /execution role.*quality does not let emr-serverless.amazonaws.com in/],
     ['a retry that the double does not do', { retryPolicy: { maxAttempts: 3 } }, /maxAttempts/],
     ['no job', { jobDriver: undefined }, /jobDriver/],
     ['a master of its own', { sparkSubmitParameters: '--master yarn' }, /--master/],

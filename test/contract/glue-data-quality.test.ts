@@ -33,6 +33,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { type LocalAws, startLocalAws } from '../support/local-aws';
 import { processesThatMention } from '../support/processes-mentioning';
+import { createServiceRole } from '../support/service-role';
 
 const ROLE = 'arn:aws:iam::000000000000:role/quality';
 const EVALUATOR = 'meridian_aws.quality_evaluator';
@@ -50,6 +51,7 @@ let s3: S3Client;
 
 beforeAll(async () => {
   aws = await startLocalAws();
+  await createServiceRole(aws, 'quality', 'glue.amazonaws.com');
   glue = new GlueClient({ ...aws.clientConfig, maxAttempts: 1 });
   s3 = new S3Client(aws.clientConfig);
   await s3.send(new CreateBucketCommand({ Bucket: 'lake' }));
@@ -348,6 +350,13 @@ describe('the contract of Glue Data Quality', () => {
     await expect(start({ ...request([name]), ClientToken: 'x'.repeat(256) })).rejects.toMatchObject({
       name: 'ValidationException',
     });
+    await createServiceRole(aws, 'spark-job', 'emr-serverless.amazonaws.com');
+    for (const Role of [`${ROLE}-absent`, ROLE.replace('quality', 'spark-job')]) {
+      await expect(start({ ...request([name]), Role })).rejects.toMatchObject({
+        name: 'InvalidInputException',
+        message: expect.stringContaining(`Service is unable to assume role ${Role}. Please verify role's TrustPolicy`) as string,
+      });
+    }
     await expect(start({ ...request([name]), Role: undefined })).rejects.toMatchObject({ name: 'ValidationException' });
     await expect(
       glue.send(new GetDataQualityRulesetEvaluationRunCommand({ RunId: 'dqrun-none' })),

@@ -12,6 +12,7 @@ import {
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { type LocalAws, startLocalAws } from '../support/local-aws';
 import { processesThatMention } from '../support/processes-mentioning';
+import { createServiceRole } from '../support/service-role';
 
 const SNAPSHOT_SECONDS = 1;
 
@@ -23,6 +24,7 @@ let applicationId: string;
 
 beforeAll(async () => {
   aws = await startLocalAws({ MERIDIAN_SNAPSHOT_SECONDS: String(SNAPSHOT_SECONDS) });
+  await createServiceRole(aws, 'spark-job', 'emr-serverless.amazonaws.com');
   emr = new EMRServerlessClient(aws.clientConfig);
   s3 = new S3Client(aws.clientConfig);
   dynamo = new DynamoDBClient(aws.clientConfig);

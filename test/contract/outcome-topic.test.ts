@@ -1,6 +1,7 @@
 import { CloudWatchClient, ListMetricsCommand } from '@aws-sdk/client-cloudwatch';
 import { GlueClient } from '@aws-sdk/client-glue';
 import { CreateTopicCommand, SNSClient } from '@aws-sdk/client-sns';
+import { SQSClient } from '@aws-sdk/client-sqs';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createPublicationActivities } from '../../activities/publication';
 import type { AnnounceOutcomeInput } from '../../domain/announcement';
@@ -27,7 +28,7 @@ const cycle = { pipeline: 'ais', dataset: 'positions', intervalStart: '2018-08-0
 
 test('S2.18 I9 a queue on the topic gets each outcome once, as a document with its text and its Slack message', async () => {
   const { TopicArn: topicArn = '' } = await sns.send(new CreateTopicCommand({ Name: 'outcomes' }));
-  const queue = await OutcomeQueue.open(aws.endpoint, sns, topicArn, 'outcomes');
+  const queue = await OutcomeQueue.open(new SQSClient(aws.clientConfig), sns, topicArn, 'outcomes');
   const told = new Set<string>();
   const { announceOutcome } = createPublicationActivities({
     sns,
@@ -50,6 +51,7 @@ test('S2.18 I9 a queue on the topic gets each outcome once, as a document with i
   await announce({ cycle, outcome: 'rolled-back', sequence: 4, by: 'ada', held: true, reason: 'wrong zones', counts: { Rows_positions: 3 } });
 
   const messages = await queue.drain();
+  queue.close();
   expect(messages.map(({ outcomeId }) => outcomeId).sort()).toEqual([
     'ais/20180802T000000Z/g0001/held',
     'ais/20180802T000000Z/g0001/reminder/1',

@@ -236,6 +236,24 @@ test('I5 I7 the demo that was killed left no job, no open cycle, no turn and no 
   expect(turns).toEqual([]);
 });
 
+/** Lines of the README that only look, or that the demo's ended nights refuse; docs/operating.md has those that change something. */
+const LOOKS = /^npx meridian (temporal workflow (list|query|update)|cycles|logs|versions|report|backfill .* --preview)/;
+
+test("the README's lines that look, with our CLI and with plain `temporal`, work as pasted (S4.18)", async () => {
+  const typed = pageCommands('README.md').typed.filter((line) => LOOKS.test(line));
+  const shell = new PageShell({ ...env, ...stack }, home);
+  const failures: unknown[] = [];
+  for (const line of typed) {
+    const { code, said } = await shell.type(line);
+    const isSilent = said.trim() === '' && !line.includes('"held"'); // none of the demo's nights is held
+    if (line.includes('workflow update') ? !/already completed/.test(said) : code !== 0 || isSilent) failures.push({ line, code, said });
+  }
+
+  expect(failures).toEqual([]);
+  expect(typed.filter((line) => line.includes('temporal workflow list'))).toHaveLength(3);
+  expect(typed.length).toBeGreaterThan(9);
+}, LIMIT_MS);
+
 /** Before a command that needs it: a cycle that runs. */
 const SETUP: Readonly<Record<string, string>> = {
   'npx meridian cycles cancel': 'npx meridian rerun mobile-geolocation 2018-08-03T00:00:00Z --from transform --reason "to be cancelled" --no-wait',
@@ -247,7 +265,7 @@ const REFUSED: Readonly<Record<string, RegExp>> = {
 };
 
 test('every command of docs/operating.md works as pasted, in the order of the page (X3, X4, X8, X9, S4.18)', async () => {
-  const { typed } = pageCommands('operating.md');
+  const { typed } = pageCommands('docs/operating.md');
   const shell = new PageShell({ ...env, ...stack }, home);
   const failures: unknown[] = [];
   for (const line of typed) {

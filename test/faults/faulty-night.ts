@@ -6,6 +6,7 @@ import { POINTS } from './cells/points';
 import type { Scene } from './cells/scene';
 import type { EndedNight, Lab } from './lab';
 import type { Nights } from './nights';
+import type { Struck } from './paths/path';
 import { recoveryMs } from './recovery';
 
 export interface FaultyNight {
@@ -14,12 +15,14 @@ export interface FaultyNight {
   readonly spec: PipelineSpec;
   /** Which night of the pipeline. */
   readonly index: number;
+  /** What the fault strikes: that night, or what somebody does with it. */
+  readonly struck: Struck;
 }
 
-/** Runs one night with the cell's fault in it, and sets the lab right again. What is not as it should be is added to `violations`. */
+/** Runs one execution with the cell's fault in it, and sets the lab right again. What is not as it should be is added to `violations`. */
 export async function faultyNight(
   lab: Lab,
-  { cell, seed, spec, index }: FaultyNight,
+  { cell, seed, spec, index, struck }: FaultyNight,
   nights: Nights,
   violations: string[],
 ): Promise<{ readonly ended: EndedNight; readonly lostWorker: boolean; readonly recoveryMs?: number }> {
@@ -35,13 +38,12 @@ export async function faultyNight(
     overtake: () => nights.start(index + 1).then(() => undefined),
     beside: (work) => void besides.push(work.catch((error: unknown) => violations.push(`the fault itself failed: ${String(error)}`))),
   };
-  await nights.upload(index);
-  const struck = await cell.fault.arm(scene, point, scene.random(1, point.calls));
+  const strikes = await cell.fault.arm(scene, point, scene.random(1, point.calls));
   try {
-    const handle = await nights.start(index);
+    const handle = await struck.start();
     begun(handle);
-    const ended = await nights.end(index, cell.fault.outcomes, violations);
-    if (struck() === 0) violations.push(`the fault did not strike: nothing was tested`);
+    const ended = await struck.end(handle, cell.fault.outcomes);
+    if (strikes() === 0) violations.push(`the fault did not strike: nothing was tested`);
     const [loss] = lab.workers.losses;
     for (let done = 0; done < besides.length; done = besides.length) await Promise.all(besides);
     const recovered = loss === undefined ? undefined : await recoveryMs(lab.access.temporal.workflow.getHandle(handle.workflowId), loss.atMs);

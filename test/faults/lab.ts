@@ -4,10 +4,11 @@ import { EMRServerlessClient } from '@aws-sdk/client-emr-serverless';
 import { GlueClient } from '@aws-sdk/client-glue';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { SNSClient } from '@aws-sdk/client-sns';
+import { SQSClient } from '@aws-sdk/client-sqs';
 import { Client, Connection, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { CancelledFailure, TerminatedFailure } from '@temporalio/common';
 import { Pool } from 'pg';
-import { type CycleOutcome, cycleWorkflowId } from '../../domain/cycle';
+import { CycleOutcome, cycleWorkflowId } from '../../domain/cycle';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import type { CycleReport } from '../../domain/progress';
 import { readWorkerConfig } from '../../worker/config';
@@ -37,8 +38,9 @@ export class Lab {
     readonly outcomes: OutcomeQueue,
   ) {}
 
-  static async start(pipelines: readonly PipelineSpec[]): Promise<Lab> {
-    const engines = await Engines.start();
+  /** @param auth - the local AWS enforces its policies */
+  static async start(pipelines: readonly PipelineSpec[], auth = false): Promise<Lab> {
+    const engines = await Engines.start(auth);
     const workers = new Workers(engines, pipelines);
     await workers.restart();
     const { env, passwords } = engines;
@@ -46,7 +48,8 @@ export class Lab {
     const aws = { endpoint, region, credentials: { accessKeyId, secretAccessKey } };
     const names = readWorkerConfig(env);
     const sns = new SNSClient(aws);
-    const outcomes = await OutcomeQueue.open(endpoint, sns, names.outcomeTopicArn, 'fault-harness');
+    const sqs = new SQSClient(aws);
+    const outcomes = await OutcomeQueue.open(sqs, sns, names.outcomeTopicArn, 'fault-harness');
     sns.destroy();
     const pool = new Pool({ host: env['PGHOST'], port: Number(env['PGPORT']), database: env['PGDATABASE'], user: 'postgres', password: passwords.postgres, max: 4 });
     // A connection that the server ends while it idles: the next query takes another.
@@ -87,7 +90,7 @@ export class Lab {
     });
   }
 
-  async ended(handle: WorkflowHandle<typeof etlCycle>, limitMs: number): Promise<EndedNight> {
+  async ended(handle: WorkflowHandle, limitMs: number): Promise<EndedNight> {
     const timer = new AbortController();
     const late = sleep(limitMs, undefined, { signal: timer.signal }).then(
       () => ({ outcome: 'stuck', detail: `no end within ${limitMs / 1_000} s` }) as const,
@@ -104,6 +107,7 @@ export class Lab {
     await this.workers.stop();
     const { temporal, pool, s3, dynamodb, emr, glue } = this.access;
     await Promise.all([temporal.connection.close(), pool.end()]);
+    this.outcomes.close();
     for (const client of [s3, dynamodb, emr, glue]) client.destroy();
     await this.engines.stop();
   }
@@ -113,8 +117,9 @@ export class Lab {
 async function outcomeOf(client: Client, workflowId: string): Promise<EndedNight> {
   for (;;) {
     try {
-      const report = (await client.workflow.getHandle(workflowId).result()) as CycleReport;
-      return { outcome: report.outcome, detail: report.reason ?? '' };
+      const report = (await client.workflow.getHandle(workflowId).result()) as Partial<CycleReport>;
+      // A rollback and a backfill report no outcome of a cycle: they have done it, or they fail.
+      return { outcome: report.outcome ?? CycleOutcome.Promoted, detail: report.reason ?? '' };
     } catch (error) {
       if (error instanceof WorkflowFailedError && !(await isRunning(client, workflowId))) {
         return { outcome: outcomeOfFailure(error), detail: deepest(error).message };

@@ -1,3 +1,4 @@
+import type { WorkflowHandle } from '@temporalio/client';
 import { CycleOutcome, cycleWorkflowId } from '../../domain/cycle';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import type { AuditedNight } from './audit/subject';
@@ -10,7 +11,7 @@ export const NIGHT_LIMIT_MS = Number(process.env['MERIDIAN_FAULT_NIGHT_SECONDS']
 /** The nights of one pipeline, from the second on; the first one has promoted. */
 export class Nights {
   private readonly uploads: RawUpload[][] = [];
-  private readonly running = new Map<number, Awaited<ReturnType<Lab['startNight']>>>();
+  private readonly running = new Map<number, WorkflowHandle>();
   private readonly outcomes = new Map<number, EndedNight>();
 
   constructor(
@@ -37,11 +38,23 @@ export class Nights {
     await this.lab.upload(uploads);
   }
 
-  async start(index: number) {
+  async start(index: number): Promise<WorkflowHandle> {
     await this.upload(index);
     const handle = this.running.get(index) ?? (await this.lab.startNight(this.spec, index));
     this.running.set(index, handle);
     return handle;
+  }
+
+  /** Another execution of a night that has ended. */
+  async restart(index: number, start: () => Promise<WorkflowHandle>): Promise<WorkflowHandle> {
+    const handle = await start();
+    this.running.set(index, handle);
+    return handle;
+  }
+
+  /** Nights that something else than an execution of their own has promoted. */
+  loadedBySomebodyElse(from: number, to: number): void {
+    for (let index = from; index <= to; index += 1) this.outcomes.set(index, { outcome: CycleOutcome.Promoted, detail: '' });
   }
 
   async end(index: number, expected: readonly string[], violations: string[]): Promise<EndedNight> {

@@ -7,6 +7,7 @@ import type { Cell } from './cells/cells';
 import { faultyNight } from './faulty-night';
 import type { EndedNight, Lab } from './lab';
 import { NIGHT_LIMIT_MS, Nights } from './nights';
+import { pathOf } from './paths/paths';
 import { faultPipeline } from './pipeline';
 import { rawNight } from './raw-night';
 import { type ReaderPool, startReaders } from './readers/reader-pool';
@@ -38,7 +39,8 @@ const FAULTY = 2;
 
 /** @param index - of the cell, which names the scenario's pipeline */
 export function scenarioOf(cell: Cell, index: number, seed: number): Scenario {
-  return { cell, seed, spec: faultPipeline(`c${String(index).padStart(3, '0')}-s${seed}`) };
+  const spec = faultPipeline(`c${String(index).padStart(3, '0')}-s${seed}`);
+  return { cell, seed, spec: pathOf(cell.path).declare?.(spec) ?? spec };
 }
 
 /** Promotes the first night of many scenarios at once: what each of them starts from. */
@@ -52,7 +54,7 @@ export async function prepare(lab: Lab, scenarios: readonly Scenario[]): Promise
   );
 }
 
-/** Runs a prepared scenario: the faulty night among readers, a clean night if that one did not promote, then the audit. */
+/** Runs a prepared scenario: the faulty execution among readers, a clean night if that one did not promote, then the audit. */
 export async function runScenario(lab: Lab, scenario: Scenario): Promise<ScenarioResult> {
   const startedMs = Date.now();
   const { cell, seed, spec } = scenario;
@@ -60,7 +62,10 @@ export async function runScenario(lab: Lab, scenario: Scenario): Promise<Scenari
   const violations: string[] = [];
   const readers = await readersOf(lab, scenario);
   try {
-    const faulty = await faultyNight(lab, { cell, seed, spec, index: FAULTY }, nights, violations);
+    const path = pathOf(cell.path);
+    const scene = { lab, spec, nights, readers, violations };
+    const faulty = await faultyNight(lab, { cell, seed, spec, index: FAULTY, struck: await path.begin(scene) }, nights, violations);
+    await path.afterwards?.(scene);
     await nights.cleanUntilPromoted(FAULTY + 1, violations);
     const read = await readers.report();
     const report = await audit({

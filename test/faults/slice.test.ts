@@ -24,6 +24,8 @@ const SLICE: readonly string[] = [
   'load/COPY a part/terminate/before', // once told to nobody
   'promote/repoint the views/connection cut/after',
   'publish/notify/response lost',
+  'approval/publish/notify/worker SIGKILL/after',
+  'dry run/promote/repoint the views/terminate/before',
 ];
 const SEED = 1;
 const LIMIT_MS = 10 * 60_000;

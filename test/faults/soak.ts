@@ -12,6 +12,7 @@ import { type Cell, CELLS } from './cells/cells';
 import { faultyNight } from './faulty-night';
 import { Lab } from './lab';
 import { Nights } from './nights';
+import { struckNight } from './paths/night';
 import { faultPipeline } from './pipeline';
 import { recordSoak } from './report/record';
 import { writeReliability } from './report/reliability';
@@ -46,7 +47,7 @@ async function soak({ nights: count, seed, record }: { readonly nights: number; 
     if (cell === undefined) throw new TypeError('unreachable: the board has cells');
     await prepare(lab, [{ cell, seed, spec }]);
     const random = xoroshiro128plus(seed);
-    const candidates = CELLS.filter(({ id }) => !TOO_LONG.test(id));
+    const candidates = CELLS.filter(({ id, path }) => path === 'night' && !TOO_LONG.test(id));
     const nights = new Nights(lab, spec, seed);
     const violations: string[] = [];
     const outcomes: Record<string, number> = {};
@@ -54,10 +55,11 @@ async function soak({ nights: count, seed, record }: { readonly nights: number; 
     for (let index = 2; index <= count; index += 1) {
       const drawn: Cell | undefined = index % CLEAN === 0 ? undefined : candidates[uniformInt(random, 0, candidates.length - 1)];
       const before = violations.length;
+      await nights.upload(index);
       const { outcome } =
         drawn === undefined
           ? await nights.end(index, ['promoted'], violations)
-          : (await faultyNight(lab, { cell: drawn, seed: seed * 1_000 + index, spec, index }, nights, violations)).ended;
+          : (await faultyNight(lab, { cell: drawn, seed: seed * 1_000 + index, spec, index, struck: struckNight(nights, index, violations) }, nights, violations)).ended;
       outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
       process.stdout.write(`${violations.length === before ? '✔' : '✘'} night ${index}/${count}: ${outcome} (${drawn?.id ?? 'left alone'})\n`);
     }

@@ -36,7 +36,7 @@ export class Story {
   }
 
   async ends(index: number, expected: ExpectedOutcome, handle: WorkflowHandle | Promise<WorkflowHandle> = this.start(index)): Promise<void> {
-    const ended = await this.lab.ended((await handle) as Parameters<Lab['ended']>[0], NIGHT_LIMIT_MS);
+    const ended = await this.lab.ended(await handle, NIGHT_LIMIT_MS);
     expect([ended.outcome, ended.detail]).toEqual([expected, expect.anything()]);
     this.outcomes[index - 1] = expected;
   }

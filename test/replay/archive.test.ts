@@ -148,7 +148,7 @@ test(
 test(
   'every command of docs/upgrading.md works as pasted, in the order of the page, and its CI job runs what was typed before (X7, I8)',
   async () => {
-    const { typed, ci } = pageCommands('upgrading.md');
+    const { typed, ci } = pageCommands('docs/upgrading.md');
     await lab.workers.stop();
     const shell = new PageShell(env, home);
     const failures: unknown[] = [];

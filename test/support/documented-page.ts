@@ -1,15 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { text as textOf } from 'node:stream/consumers';
 import { parse } from 'yaml';
 
 const CHECKOUT = resolve(__dirname, '..', '..');
 
-/** What a page of docs/ tells its reader to type, in its order, and what the jobs of its CI examples run. */
-export function pageCommands(name: string): { readonly typed: readonly string[]; readonly ci: readonly string[] } {
-  const page = readFileSync(join(CHECKOUT, 'docs', name), 'utf8');
-  const blocks = (language: string) => [...page.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\``, 'gm'))].map(([, block = '']) => block);
+/** What a page tells its reader to type, in its order, and what the jobs of its CI examples run. @param page - from the project's root */
+export function pageCommands(page: string): { readonly typed: readonly string[]; readonly ci: readonly string[] } {
+  const text = readFileSync(join(CHECKOUT, page), 'utf8');
+  const blocks = (language: string) => [...text.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\``, 'gm'))].map(([, block = '']) => block);
   const workflows = blocks('yaml').map((block) => parse(block) as { readonly jobs: Readonly<Record<string, { readonly steps: readonly { readonly run?: string }[] }>> });
   return {
     typed: blocks('sh').flatMap((block) => block.split('\n').filter((line) => line !== '')),
@@ -45,7 +45,7 @@ export class PageShell {
       child.stdout.resume();
       return { code: said.includes('Worker polls') ? 0 : 1, said };
     }
-    const [out, errors, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+    const [out, errors, code] = await Promise.all([textOf(child.stdout), textOf(child.stderr), ended]);
     return { code, said: `${out}${errors}` };
   }
 

@@ -23,23 +23,27 @@ import { fullDisk } from './full-disk';
 import { lateAfterCancel, lateAfterFreeze, lateAfterKill, lateAfterTermination } from './late-calls';
 import { POINTS, type PointName } from './points';
 import { heldLock, heldSnapshot } from './readers-in-the-way';
+import type { PathName } from '../paths/paths';
 import type { Fault } from './scene';
 
-/** One square of the board: a fault that strikes at a point of the night, at a moment. */
+/** One square of the board: a fault that strikes at a point of the night, or of what somebody does with it, at a moment. */
 export interface Cell {
-  /** `dedup/commit a chunk/worker SIGKILL/after` */
+  /** `dedup/commit a chunk/worker SIGKILL/after`, `rollback/promote/repoint the views back/worker SIGKILL/after` */
   readonly id: string;
   readonly point: PointName;
   readonly fault: Fault;
+  /** What is struck. */
+  readonly path: PathName;
 }
 
-function across(faults: Fault | readonly Fault[], points: readonly PointName[]): readonly Cell[] {
-  return [faults].flat().flatMap((fault) => points.map((point) => cellOf(point, fault)));
+function across(faults: Fault | readonly Fault[], points: readonly PointName[], path: PathName = 'night'): readonly Cell[] {
+  return [faults].flat().flatMap((fault) => points.map((point) => cellOf(point, fault, path)));
 }
 
-function cellOf(point: PointName, fault: Fault): Cell {
+function cellOf(point: PointName, fault: Fault, path: PathName): Cell {
   const { stage, id } = POINTS[point];
-  return { id: [stage, id, fault.id, fault.moment].filter((part) => part !== undefined).join('/'), point, fault };
+  const parts = [path === 'night' ? undefined : path, stage, id, fault.id, fault.moment];
+  return { id: parts.filter((part) => part !== undefined).join('/'), point, fault, path };
 }
 
 const BODIES: readonly PointName[] = ['getRaw', 'readOutput', 'getPart'];
@@ -50,6 +54,16 @@ const STATEMENTS: readonly PointName[] = [
   'openCycle', 'takeTurn', 'recordJob', 'createCandidate', 'claimPart', 'copyPart', 'commitPart', 'indexCandidate', 'readSnapshots', 'vacuum', 'swap',
   'closeCycle', 'freeTurn', 'claimNotification',
 ];
+
+const lostAnswer = ANSWERS.lostResponse;
+
+/** The worker, the database and Temporal's server lost at a point; at a call of AWS, AWS. */
+function struckBy(points: readonly PointName[], path: PathName): readonly Cell[] {
+  return points.flatMap((point) => [
+    ...across([killWorker('before'), killWorker('after'), failTemporal('after')], [point], path),
+    ...across(POINTS[point].kind === 'sql' ? [cutPostgres('after'), failPostgres('before')] : loseAws, [point], path),
+  ]);
+}
 
 /** Every cell, in a fixed order: a cell's name and seed say all that is needed to run it again. */
 export const CELLS: readonly Cell[] = [
@@ -111,4 +125,19 @@ export const CELLS: readonly Cell[] = [
   ...across(overtaken(cancel), ['commitChunk', 'copyPart']),
   ...across(expiredLog, ['startJob']),
   ...across(killWorker('after'), ['confirmNotification']),
+
+  // What people do with a pipeline: the worker, the engines and the people themselves strike there too.
+  ...struckBy(['rollBack'], 'rollback'),
+  ...across([lostAnswer, killWorker('after')], ['notify'], 'rollback'),
+  ...across(terminate, ['readSnapshots'], 'rollback'),
+  ...struckBy(['notify', 'swap'], 'approval'),
+  ...across([cancel, terminate], ['notify', 'createCandidate'], 'approval'),
+  ...struckBy(['openCycle', 'createCandidate', 'swap'], 'rerun from load'),
+  ...across([cancel, terminate], ['takeTurn', 'copyPart', 'swap'], 'rerun from load'),
+  ...struckBy(['startJob', 'copyPart'], 'rerun from transform'),
+  ...across([cancel, terminate], ['startJob', 'copyPart'], 'rerun from transform'),
+  ...struckBy(['getRaw', 'startJob', 'copyPart', 'swap'], 'dry run'),
+  ...across([cancel, terminate], ['getRaw', 'startJob', 'copyPart', 'swap'], 'dry run'),
+  ...struckBy(['takeTurn', 'commitChunk', 'copyPart', 'swap'], 'backfill'),
+  ...across([cancel, terminate], ['takeTurn', 'commitChunk', 'copyPart', 'swap'], 'backfill'),
 ];

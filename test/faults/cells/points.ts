@@ -58,7 +58,7 @@ const statement = (id: string, stage: Stage, calls: number, text: string, since?
   ...(since === undefined ? {} : { since }),
 });
 
-/** Where a night may be hit, in its order. Each has a fault of its own kind that only it can show. */
+/** Where a night, or what somebody does with it, may be hit, in its order. Each has a fault of its own kind that only it can show. */
 export const POINTS = {
   openCycle: statement('open the cycle', 'resolve', 1, 'insert into "meridian"."cycle"'),
   takeTurn: statement('take the turn', 'turn', 1, 'update "meridian"."turn"'),
@@ -90,6 +90,7 @@ export const POINTS = {
   readSnapshots: statement('look for older snapshots', 'promote', 1, 'backend_xmin'),
   vacuum: statement('vacuum the candidate', 'promote', 2, 'vacuum (freeze'),
   swap: statement('repoint the views', 'promote', 1, 'meridian.promote('),
+  rollBack: statement('repoint the views back', 'promote', 1, 'meridian.rollback('),
   markObjects: dynamodb('mark the objects', 'publish', 1, 'BatchWriteItem', 'OBJECTS'),
   publishPartition: api('publish a partition', 'publish', 1, 'glue', 'BatchCreatePartition', /"TableName":"(?!\w*_candidate")/),
   closeCycle: statement('close the cycle', 'publish', 1, '"closed_at" = '),

@@ -1,15 +1,14 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import type { PipelineSpec } from '../../../domain/pipeline-spec';
-import type { etlCycle } from '../../../workflows';
 import type { Lab, NightOutcome } from '../lab';
 import type { Point } from './points';
 
-/** What a fault has at hand. The faulty night is night 2 of the scenario's own pipeline. */
+/** What a fault has at hand. It strikes night 2 of the scenario's own pipeline, or what somebody does with it. */
 export interface Scene {
   readonly lab: Lab;
   readonly spec: PipelineSpec;
-  /** Resolves once the faulty night has been started. */
-  readonly night: Promise<WorkflowHandle<typeof etlCycle>>;
+  /** Resolves once the execution that is struck has been started. */
+  readonly night: Promise<WorkflowHandle>;
   /** A whole number from `least` to `most`, by the scenario's seed. */
   readonly random: (least: number, most: number) => number;
   /** Starts the next night of the dataset now, instead of after this one. */

@@ -9,6 +9,7 @@ import { ensurePasswords, type Passwords } from '../../../infra/local/postgres-p
 import { findProcess, stopProcess } from '../../../infra/local/processes';
 import { silent } from '../../../infra/local/progress';
 import { type StackPorts, startStack, stopStack } from '../../../infra/local/stack';
+import { taskEnvironment } from '../../../infra/local/task-environment';
 import { TEMPORAL } from '../../../infra/local/temporal';
 import { AwsProxy } from './aws-proxy';
 import { TcpProxy } from './tcp-proxy';
@@ -37,11 +38,12 @@ export class Engines {
     readonly temporal: TcpProxy,
   ) {}
 
-  static async start(): Promise<Engines> {
+  /** @param auth - the local AWS enforces its policies, and workers have their role's credentials */
+  static async start(auth = false): Promise<Engines> {
     const home = mkdtempSync(join(tmpdir(), 'meridian-faults-'));
     chmodSync(home, 0o755); // as root, PostgreSQL runs as another user
     const free = { temporal: 0, temporalUi: 0, postgres: 0, aws: 0 };
-    const { env } = await bringUp(home, silent, { ports: free, awsSettings: AWS_SETTINGS });
+    const { env } = await bringUp(home, silent, { ports: free, awsSettings: AWS_SETTINGS, auth });
     const portOf = (part: Part, name: string) => Number(findProcess(home, PARTS[part])?.settings[name]);
     const ports = { temporal: portOf('temporal', 'port'), temporalUi: portOf('temporal', 'uiPort'), postgres: portOf('postgres', 'port'), aws: portOf('aws', 'port') };
     const [aws, postgres, temporal] = await Promise.all([AwsProxy.start(ports.aws), TcpProxy.start(ports.postgres), TcpProxy.start(ports.temporal)]);
@@ -57,7 +59,7 @@ export class Engines {
     return WorkerProcess.start({
       logFile: join(this.home, 'logs', `worker-${name}.log`),
       nodeArgs: more.nodeArgs ?? [],
-      env: {
+      env: taskEnvironment({
         ...process.env,
         ...this.env,
         AWS_ENDPOINT_URL: this.aws.endpoint,
@@ -69,7 +71,7 @@ export class Engines {
         MERIDIAN_ARCHIVE_SECONDS: '0', // a scenario's requests are its own; test/replay/archive.test.ts has the archive's
         MERIDIAN_FAULT_PIPELINES: declared,
         ...more.env,
-      },
+      }),
     });
   }
 

@@ -1,5 +1,5 @@
 import { STAGES } from '../../../domain/cycle';
-import { CELLS } from '../cells/cells';
+import { type Cell, CELLS } from '../cells/cells';
 import { POINTS } from '../cells/points';
 import type { RecordedScenario } from './record';
 
@@ -9,16 +9,21 @@ const WIDTH = 84;
 const HEIGHT = 17;
 const COLOURS = { held: '#2e8b57', broke: '#c0392b', open: '#d0d0d0' } as const;
 
+/** Of a night the fault alone; of what people do with one, what they do and the fault. */
+function rowOf({ path, fault }: Cell): string {
+  return path === 'night' ? fault.id : `${path}: ${fault.id}`;
+}
+
 /** Faults down, stages across: each box tells how many scenarios of how many cells held. */
 export function boardSvg(record: readonly RecordedScenario[]): string {
-  const faults = [...new Set(CELLS.map((cell) => cell.fault.id))];
+  const faults = [...new Set(CELLS.map(rowOf))];
   const height = TOP + faults.length * HEIGHT + 10;
   const width = LEFT + STAGES.length * WIDTH + 10;
   const byCell = new Map<string, RecordedScenario[]>();
   for (const each of record) byCell.set(each.cell, [...(byCell.get(each.cell) ?? []), each]);
   const boxes = faults.flatMap((fault, row) =>
     STAGES.flatMap((stage, column) => {
-      const cells = CELLS.filter((cell) => cell.fault.id === fault && POINTS[cell.point].stage === stage);
+      const cells = CELLS.filter((cell) => rowOf(cell) === fault && POINTS[cell.point].stage === stage);
       if (cells.length === 0) return [];
       const runs = cells.map((cell) => byCell.get(cell.id) ?? []);
       const state = runs.flat().some(({ violations }) => violations.length > 0) ? 'broke' : runs.some((each) => each.length === 0) ? 'open' : 'held';

@@ -22,6 +22,7 @@ import type { JobManifest, TransformInput } from '../../../domain/documents';
 import { intervalEndingAt } from '../../../domain/calendar';
 import { type QualityStep, rulesetName, rulesetText } from '../../../domain/ruleset';
 import type { LocalAws } from '../../support/local-aws';
+import { createServiceRole } from '../../support/service-role';
 import { relationPrefix } from '../pipeline';
 
 /** Settings of the local AWS with which the scripts of this folder do the work of Spark and of Deequ. */
@@ -55,6 +56,8 @@ export async function openNights(aws: LocalAws, pipeline: string) {
   const dataset = relationPrefix(pipeline);
   const table = { DatabaseName: 'lake', TableName: `${dataset}_candidate` };
 
+  const executionRoleArn = await createServiceRole(aws, 'spark-job', 'emr-serverless.amazonaws.com');
+  const Role = await createServiceRole(aws, 'quality', 'glue.amazonaws.com');
   for (const bucket of Object.values(LAKE)) await s3.send(new CreateBucketCommand({ Bucket: bucket }));
   await put(LAKE.artifacts, 'jobs/positions.py', 'raise SystemExit("never run: a script does its work")');
   await put(LAKE.artifacts, 'jobs/meridian_jobs.zip', 'no archive: nobody opens it');
@@ -123,7 +126,6 @@ duckdb.execute(f"""copy (select timestamp '2024-01-01' + to_seconds(i) as event_
         entryPointArguments: [`s3://${LAKE.artifacts}/${key}`],
         sparkSubmitParameters: `--py-files s3://${LAKE.artifacts}/jobs/meridian_jobs.zip --conf spark.a=b`,
       };
-      const executionRoleArn = 'arn:aws:iam::000000000000:role/spark-job';
       const { jobRunId } = await emr.send(
         new StartJobRunCommand({ applicationId, clientToken: randomUUID(), executionRoleArn, jobDriver: { sparkSubmit } }),
       );
@@ -150,7 +152,6 @@ duckdb.execute(f"""copy (select timestamp '2024-01-01' + to_seconds(i) as event_
       await glue.send(new CreateDataQualityRulesetCommand({ Name, Ruleset: rulesetText(rules) })).catch(ignoreExisting);
       const pushDownPredicate = `run_id = '${run}' and ${step === 'added' ? "origin = 'added'" : "origin in ('added', 'kept')"}`;
       const DataSource = { GlueTable: { ...table, AdditionalOptions: { pushDownPredicate } } };
-      const Role = 'arn:aws:iam::000000000000:role/quality';
       const { RunId } = await glue.send(new StartDataQualityRulesetEvaluationRunCommand({ DataSource, Role, RulesetNames: [Name] }));
       for (;;) {
         const { Status, ResultIds, ErrorString } = await glue.send(new GetDataQualityRulesetEvaluationRunCommand({ RunId }));

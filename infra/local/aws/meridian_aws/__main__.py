@@ -20,9 +20,12 @@ Environment:
   MERIDIAN_SNAPSHOT_SECONDS         seconds between snapshots of changed state (10; 0: only at SIGTERM)
   MERIDIAN_SPARK_SUBMIT             a Python file that job runs start in place of spark-submit, with the same arguments and environment
   MERIDIAN_QUALITY_EVALUATOR        a Python file in place of the rule evaluator, with the protocol of ``quality_evaluator``
+  MERIDIAN_AWS_KEYS                 a file with the keys of an administrator and the token of tasks: every request is then signed by
+                                    a principal, and held against its policies
   JAVA_HOME, PATH                   Java 17 for Spark
 
-Ready when ``GET /_ministack/health`` answers 200. Any credentials are accepted; a twelve-digit access key id names the account.
+Ready when ``GET /_ministack/health`` answers 200. Without MERIDIAN_AWS_KEYS any credentials are accepted; a twelve-digit access key
+id names the account.
 """
 
 from __future__ import annotations
@@ -45,6 +48,8 @@ def main() -> None:
         "BIND_HOST": settings.host, "GATEWAY_PORT": str(settings.port), "PERSIST_STATE": "1", "S3_PERSIST": "1",
         "S3_DATA_DIR": os.path.join(state, "s3"), "IOT_MTLS_ENABLED": "false", "SFTP_ENABLED": "0", "MINISTACK_HOST": settings.host,
     }
+    # One switch, not two that could differ.
+    os.environ["AUTH"] = "false" if settings.keys is None else "true"
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     # Left by an emulator that was killed: its runs' processes died with it.
@@ -53,7 +58,8 @@ def main() -> None:
 
     import ministack.app
 
-    from .extension import MinistackChanged, install
+    from .extension import install
+    from .iam import MinistackChanged
 
     try:
         install(settings)

@@ -52,12 +52,14 @@ def _train(endpoint: str, emulator: subprocess.Popen[bytes]) -> dict[str, Any]:
     until = time.monotonic() + _DEADLINE_SECONDS
     _await_ready(endpoint, emulator)
     access = {"endpoint_url": endpoint, "region_name": "us-east-1", "aws_access_key_id": "local", "aws_secret_access_key": "local"}
-    s3, emr = boto3.client("s3", **access), boto3.client("emr-serverless", **access)
+    s3, emr, iam = (boto3.client(service, **access) for service in ("s3", "emr-serverless", "iam"))
+    trust = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": EMR_PRINCIPAL}}]}
+    role = iam.create_role(RoleName="training", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
     s3.create_bucket(Bucket=_BUCKET)
     s3.upload_file(str(Path(__file__).parent / "training_job.py"), _BUCKET, "training_job.py")
     application = emr.create_application(name="training", releaseLabel="emr-7.5.0", type="SPARK")["applicationId"]
     run = emr.start_job_run(
-        applicationId=application, executionRoleArn="arn:aws:iam::000000000000:role/training",
+        applicationId=application, executionRoleArn=role,
         jobDriver={"sparkSubmit": {"entryPoint": f"s3://{_BUCKET}/training_job.py", "entryPointArguments": [f"s3://{_BUCKET}/out/"]}})
     while time.monotonic() < until:
         found: dict[str, Any] = emr.get_job_run(applicationId=application, jobRunId=run["jobRunId"])["jobRun"]

@@ -97,6 +97,8 @@ def error_reply(error: ServiceError, service: str) -> Response:
     status = next((s.metadata.get("error", {}).get("httpStatusCode") for s in shapes if s.name == error.code), None)
     if error.code == "UnknownOperationException":
         status = 404
+    if error.code == "AccessDeniedException":
+        status = 403 if service == "emr-serverless" else 400
     if service == "emr-serverless":
         code, headers, body = json_reply({"message": error.message}, service, status or 400)
         return code, {**headers, "x-amzn-ErrorType": error.code}, body

@@ -10,6 +10,8 @@ from typing import Any, Callable
 
 from .contract import Response, ServiceError, canonical, error_reply, json_reply, parse_rest_call
 from .emr_runs import TERMINAL, Record, RunStore, new_id
+from .iam import Credentials, Iam, RoleRefused
+from .permissions import EMR_PRINCIPAL, emr_needs
 from .settings import Settings
 from .spark_submit import SubmitParametersError, parse_submit_parameters
 
@@ -18,14 +20,17 @@ logger = logging.getLogger("meridian.emr")
 SERVICE = "emr-serverless"
 _DEFAULT_IDLE_MINUTES = 15
 _PAGE = 50
+# The service renews them; here they live longer than any run may take.
+_SESSION_SECONDS = 7 * 24 * 3600.0
 
 
 class EmrServerless:
     """One handler object: applications here, runs in their store."""
 
-    def __init__(self, settings: Settings, scope: Callable[[], tuple[str, str]]) -> None:
-        self.runs = RunStore(settings)
+    def __init__(self, settings: Settings, scope: Callable[[], tuple[str, str]], iam: Iam) -> None:
+        self.runs = RunStore(settings, iam.expire)
         self._scope = scope
+        self._iam = iam
         self._applications: dict[str, Record] = {}
         self._tokens: dict[str, Record] = {}
         self._operations: dict[str, Callable[[dict[str, Any]], Record]] = {
@@ -40,9 +45,9 @@ class EmrServerless:
     # -- what ministack asks of a service module ------------------------------------------------------------------
 
     async def handle_request(self, method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any]) -> Response:
-        del headers
         try:
             call = parse_rest_call(SERVICE, method, path, query_params, body)
+            self._iam.require(emr_needs(call.operation, call.params, *self._scope()), headers, query_params)
             operation = self._operations.get(call.operation)
             if operation is None:
                 raise ServiceError("UnknownOperationException", f"{call.operation} is not part of the local EMR Serverless")
@@ -183,6 +188,7 @@ class EmrServerless:
         if known is not None:
             return _run_reply(self.runs.runs[known])
         self._check_run(params, application)
+        credentials = self._assumed(params, application)
         if application["state"] == "TERMINATED":
             raise ServiceError("ValidationException", f"Application {application_id} is TERMINATED")
         if application["state"] != "STARTED":
@@ -204,8 +210,16 @@ class EmrServerless:
         }
         application["usedAt"] = now
         self._remember(f"run/{application_id}", account, params, run_id)
-        self.runs.submit(run, application)
+        self.runs.submit(run, application, credentials)
         return _run_reply(run)
+
+    def _assumed(self, params: dict[str, Any], application: Record) -> Credentials:
+        narrowed = params.get("executionIamPolicy") or {}
+        try:
+            return self._iam.assume(params["executionRoleArn"], EMR_PRINCIPAL, application["arn"], "emr-serverless", _SESSION_SECONDS,
+                                    narrowed.get("policy"), narrowed.get("policyArns"))
+        except RoleRefused as error:
+            raise ServiceError("ValidationException", f"Could not assume the execution role: {error}") from None
 
     def _check_run(self, params: dict[str, Any], application: Record) -> None:
         driver = params.get("jobDriver")

@@ -12,9 +12,10 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from . import guard
+from .iam import Credentials
 from .local_s3 import aws_client, download, split_s3_uri
 from .settings import Settings
 from .spark_submit import (job_environment, local_conf, parse_submit_parameters, spark_defaults, spark_submit_command,
@@ -46,8 +47,9 @@ def new_id() -> str:
 class RunStore:
     """All runs and what drives them. ``runs`` holds plain JSON, so that the emulator's own persistence can save it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, expire: Callable[[Credentials], None]) -> None:
         self._settings = settings
+        self._expire = expire
         self.lock = threading.RLock()
         self.runs: dict[str, Record] = {}
         self._wake = threading.Condition(self.lock)
@@ -55,11 +57,14 @@ class RunStore:
         self._occupied: set[str] = set()
         self._closing = False
 
-    def submit(self, run: Record, application: Record) -> None:
-        """Takes a new run in; returns at once. The caller has validated it and holds no lock."""
+    def submit(self, run: Record, application: Record, credentials: Credentials) -> None:
+        """Takes a new run in; returns at once. The caller has validated it and holds no lock.
+
+        :param credentials: of its execution role, for all that the run reads and writes; they expire with it
+        """
         with self.lock:
             self.runs[run["jobRunId"]] = run
-        threading.Thread(target=self._drive, args=(run, dict(application)), name=f"run-{run['jobRunId']}", daemon=True).start()
+        threading.Thread(target=self._drive, args=(run, dict(application), credentials), name=f"run-{run['jobRunId']}", daemon=True).start()
 
     def cancel(self, run: Record, grace_seconds: float | None, reason: str = "Job run was cancelled by the user") -> None:
         """Asks a run to end; safe to repeat. It is CANCELLED once none of its processes is left."""
@@ -130,20 +135,21 @@ class RunStore:
                 raise RunCancelled
             self._transit(run, state, details)
 
-    def _drive(self, run: Record, application: Record) -> None:
+    def _drive(self, run: Record, application: Record, credentials: Credentials) -> None:
         run_id = run["jobRunId"]
         folder = self._settings.work_dir / "runs" / run_id
         try:
             self._await_slot(run, application)
             self._advance(run, "PENDING", "Job run is pending")
             self._advance(run, "SCHEDULED", "Job run is scheduled")
-            state, details = self._execute(run, application, folder)
+            state, details = self._execute(run, application, credentials, folder)
         except RunCancelled:
             state, details = "CANCELLED", run["stateDetails"]
         except Exception as error:  # a run must end, whatever the double does wrong
             logger.exception("Job run %s failed in the double", run_id)
             state, details = "FAILED", f"Job run could not be started: {error}"
         finally:
+            self._expire(credentials)
             shutil.rmtree(folder, ignore_errors=True)
         with self._wake:
             self._occupied.discard(run_id)
@@ -177,9 +183,9 @@ class RunStore:
                    if other["state"] in ("SUBMITTED", "QUEUED") and other["jobRunId"] not in self._occupied]
         return not waiting or min(waiting, key=lambda other: (other["createdAt"], other["jobRunId"]))["jobRunId"] == run["jobRunId"]
 
-    def _execute(self, run: Record, application: Record, folder: Path) -> tuple[str, str]:
-        account, region = run["arn"].split(":")[4], run["arn"].split(":")[3]
-        s3 = aws_client("s3", self._settings, account, region)
+    def _execute(self, run: Record, application: Record, credentials: Credentials, folder: Path) -> tuple[str, str]:
+        region = run["arn"].split(":")[3]
+        s3 = aws_client("s3", self._settings, credentials, region)
         folder.mkdir(parents=True, exist_ok=True)
         driver = run["jobDriver"]["sparkSubmit"]
         parsed = parse_submit_parameters(driver.get("sparkSubmitParameters") or "")
@@ -195,7 +201,7 @@ class RunStore:
         properties = folder / "spark-defaults.conf"
         write_properties(local_conf(requested, self._settings, region, folder), properties)
         command = spark_submit_command(self._settings, properties, options, entry_point, driver.get("entryPointArguments") or [])
-        environment = job_environment(self._settings, account, region, folder, requested)
+        environment = job_environment(self._settings, credentials, region, folder, requested)
         code = self._run_process(run, command, environment, folder)
         self._upload_logs(s3, run, folder)
         if code == 0:
@@ -247,7 +253,9 @@ class RunStore:
 
 
 _STOPPED_DETAILS = "Job failed: the local emulator was stopped while this job run was not finished"
-_EXCEPTION = re.compile(r"^(?:Caused by: |Exception in thread \S+ )?((?:[a-z_][\w$]*\.)*[A-Z][\w$.]*(?:Error|Exception|Exit|Interrupt)\b.*)$")
+# boto3 names an exception after the error's code, such as botocore.errorfactory.AccessDenied.
+_EXCEPTION = re.compile(r"^(?:Caused by: |Exception in thread \S+ )?"
+                        r"((?:botocore\.errorfactory\.\w+|(?:[a-z_][\w$]*\.)*[A-Z][\w$.]*(?:Error|Exception|Exit|Interrupt))\b.*)$")
 
 
 def _last_exception(folder: Path) -> str:

@@ -1,9 +1,9 @@
-"""Puts the doubles into ministack's process. All of ministack's private names that we rely on are in this file."""
+"""Puts the doubles into ministack's process. All of ministack's private names that we rely on are here and in ``iam``."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
+import ipaddress
 import logging
 import types
 from typing import Any, Awaitable, Callable
@@ -12,32 +12,20 @@ from .change_sets import REPLACING, seeing_outputs, without_absent_resources
 from .cloudformation import application_handlers, ruleset_handlers
 from .emr_api import SERVICE as EMR_SERVICE
 from .emr_api import EmrServerless
+from .enforcement import only_own_keys, refusal_of_catalog, with_namespace, without_glue
 from .glue_quality_api import GlueDataQuality
+from .iam import Iam, required
 from .runtime_resources import named_only_handlers, with_master_user_secret
-from .settings import Settings
+from .settings import Keys, Settings
+from .task_credentials import PATH as CREDENTIALS_PATH
+from .task_credentials import TaskCredentials
 
 logger = logging.getLogger("meridian.aws")
 
-MINISTACK_VERSION = "1.5.33"
-_EMR_MODULE, _QUALITY_MODULE = "meridian_emr_serverless", "meridian_glue_data_quality"
+_EMR_MODULE, _QUALITY_MODULE, _SESSIONS_MODULE = "meridian_emr_serverless", "meridian_glue_data_quality", "meridian_sts_sessions"
 
 Scope = dict[str, Any]
 Asgi = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
-
-
-class MinistackChanged(Exception):
-    """A private name that the extension needs is not where it was."""
-
-
-def required(owner: Any, name: str, kind: type | tuple[type, ...] = object) -> Any:
-    """:raises MinistackChanged: naming the owner, the attribute and the versions"""
-    value = getattr(owner, name, None)
-    if value is None or not (isinstance(value, kind) if kind is not object else True):
-        found = "nothing" if value is None else type(value).__name__
-        raise MinistackChanged(
-            f"{owner.__name__}.{name}: expected {kind}, found {found}. The extension was written for ministack {MINISTACK_VERSION}, "
-            f"installed is {importlib.metadata.version('ministack')}: install the pinned requirements.txt, or adapt extension.py")
-    return value
 
 
 def install(settings: Settings) -> tuple[EmrServerless, GlueDataQuality]:
@@ -46,8 +34,8 @@ def install(settings: Settings) -> tuple[EmrServerless, GlueDataQuality]:
     :raises MinistackChanged: before anything listens
     """
     import ministack.app as app
-    from ministack.core import persistence, responses, router
-    from ministack.services import glue
+    from ministack.core import iam_actions, iam_evaluator, persistence, responses, router
+    from ministack.services import glue, sts
     from ministack.services.cloudformation import provisioners
 
     handlers = required(app, "SERVICE_HANDLERS", dict)
@@ -66,12 +54,13 @@ def install(settings: Settings) -> tuple[EmrServerless, GlueDataQuality]:
     def scope() -> tuple[str, str]:
         return get_account(), get_region()
 
-    emr, quality = EmrServerless(settings, scope), GlueDataQuality(settings, scope)
+    iam = Iam()
+    emr, quality = EmrServerless(settings, scope, iam), GlueDataQuality(settings, scope, iam)
 
     # A pattern without prefixes or hosts: requests are known by the service name in their signature's credential scope.
     patterns[EMR_SERVICE] = {}
     handlers[EMR_SERVICE] = emr.handle_request
-    for module, service in ((_EMR_MODULE, emr), (_QUALITY_MODULE, quality)):
+    for module, service in ((_EMR_MODULE, emr), (_QUALITY_MODULE, quality), (_SESSIONS_MODULE, iam)):
         registry[module] = {"module": module}
         loaded[module] = service
         state_map[module] = module
@@ -79,8 +68,9 @@ def install(settings: Settings) -> tuple[EmrServerless, GlueDataQuality]:
     async def glue_with_quality(method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Any:
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
         if "DataQuality" in operation:
-            return quality.handle(operation, body)
-        return await glue_handler(method, path, headers, body, query)
+            return quality.handle(operation, headers, body, query)
+        refusal = refusal_of_catalog(iam, operation, headers, body, query, *scope())
+        return refusal if refusal is not None else await glue_handler(method, path, headers, body, query)
 
     handlers["glue"] = glue_with_quality
     resource_handlers["AWS::EMRServerless::Application"] = application_handlers(emr)
@@ -90,8 +80,36 @@ def install(settings: Settings) -> tuple[EmrServerless, GlueDataQuality]:
     _complete_change_sets()
     # It reports each of some sixty files at every snapshot.
     logging.getLogger("persistence").setLevel(logging.WARNING)
+    if settings.keys is not None:
+        for module in (iam_evaluator, sts):
+            required(module, "is_root_access_key", types.FunctionType)
+            module.is_root_access_key = only_own_keys
+        pin_origin = required(app, "pin_request_origin", types.FunctionType)
+        # Buckets refuse plain HTTP; it reaches nobody on loopback, where the edge takes it too (edge/aws-endpoints.ts).
+        app.pin_request_origin = lambda source_ip, secure: pin_origin(source_ip, secure or ipaddress.ip_address(source_ip).is_loopback)
+        iam_actions.extract_iam_action = without_glue(required(iam_actions, "extract_iam_action", types.FunctionType))
+        iam_actions.request_tag_context = with_namespace(required(iam_actions, "request_tag_context", types.FunctionType))
+        asgi = _with_principals(asgi, settings.keys, iam, TaskCredentials(iam, settings.keys.task_token, *scope()))
     app.app = _with_lifecycle(asgi, emr, quality, settings, collect_state, save_state)
     return emr, quality
+
+
+def _with_principals(inner: Asgi, keys: Keys, iam: Iam, credentials: TaskCredentials) -> Asgi:
+    """Wraps the ASGI application: those who may call are known once it has started."""
+
+    async def wrapped(scope: Scope, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
+        if scope["type"] == "http" and scope["path"] == CREDENTIALS_PATH:
+            return await credentials.answer(scope, send)
+
+        async def observed_send(message: Any) -> None:
+            # After the state of an earlier process was read.
+            if message["type"] == "lifespan.startup.complete":
+                iam.admit_administrator(keys.access_key_id, keys.secret_access_key)
+            await send(message)
+
+        await inner(scope, receive, observed_send if scope["type"] == "lifespan" else send)
+
+    return wrapped
 
 
 def _complete_change_sets() -> None:

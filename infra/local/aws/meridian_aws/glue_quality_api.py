@@ -12,8 +12,10 @@ from typing import Any, Callable
 
 from .contract import Response, ServiceError, canonical, error_reply, json_reply, parse_json_call
 from .dqdl_text import rules_of
+from .iam import Credentials, Iam, RoleRefused
 from .local_s3 import aws_client, split_s3_uri
-from .quality_runs import TERMINAL, QualityRuns, Record
+from .permissions import GLUE_PRINCIPAL, quality_needs
+from .quality_runs import SESSION_SECONDS, TERMINAL, QualityRuns, Record
 from .settings import Settings
 
 logger = logging.getLogger("meridian.quality")
@@ -26,10 +28,11 @@ _PAGE = 100
 class GlueDataQuality:
     """Rulesets here, runs and results in their queue."""
 
-    def __init__(self, settings: Settings, scope: Callable[[], tuple[str, str]]) -> None:
+    def __init__(self, settings: Settings, scope: Callable[[], tuple[str, str]], iam: Iam) -> None:
         self.queue = QualityRuns(settings, self._publish)
         self._settings = settings
         self._scope = scope
+        self._iam = iam
         self._rulesets: dict[str, Record] = {}
         self._tokens: dict[str, Record] = {}
         self.operations: dict[str, Callable[[dict[str, Any]], Record]] = {
@@ -42,13 +45,14 @@ class GlueDataQuality:
             "ListDataQualityResults": self._list_results,
         }
 
-    def handle(self, operation_name: str, body: bytes) -> Response:
+    def handle(self, operation_name: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Response:
         """Answers one call whose target contains ``DataQuality``."""
         try:
             operation = self.operations.get(operation_name)
             if operation is None:
                 raise ServiceError("UnknownOperationException", f"{operation_name} is not part of the local Glue Data Quality")
             call = parse_json_call(SERVICE, operation_name, body)
+            self._iam.require(quality_needs(operation_name, call.params, *self._scope()), headers, query)
             with self.queue.lock:
                 return json_reply(operation(call.params), SERVICE)
         except ServiceError as error:
@@ -131,9 +135,16 @@ class GlueDataQuality:
             "LastModifiedOn": now, "NumberOfWorkers": params.get("NumberOfWorkers", 5), "ResultIds": [],
             "Timeout": params.get("Timeout", _DEFAULT_TIMEOUT_MINUTES), "_account": account, "_region": region,
         }
+        credentials = self._assumed(params["Role"], f"arn:aws:glue:{region}:{account}:dataQualityRuleset/{run_id}")
         self._remember("run", params, run_id)
-        self.queue.submit(run, rulesets)
+        self.queue.submit(run, rulesets, credentials)
         return {"RunId": run_id}
+
+    def _assumed(self, role: str, source_arn: str) -> Credentials:
+        try:
+            return self._iam.assume(role, GLUE_PRINCIPAL, source_arn, "GlueJobRunnerSession", SESSION_SECONDS)
+        except RoleRefused as error:
+            raise ServiceError("InvalidInputException", f"Service is unable to assume role {role}. Please verify role's TrustPolicy: {error}") from None
 
     def _run(self, run_id: str) -> Record:
         run = self.queue.runs.get(run_id)
@@ -176,13 +187,13 @@ class GlueDataQuality:
                  if not source or r["DataSource"] == source]
         return _page("Results", shown, params)
 
-    def _publish(self, run: Record, results: list[Record]) -> None:
+    def _publish(self, run: Record, results: list[Record], credentials: Credentials) -> None:
         """The documents that the service writes below ``ResultsS3Prefix``."""
         prefix = (run.get("AdditionalRunOptions") or {}).get("ResultsS3Prefix")
         if not prefix:
             return
         bucket, key = split_s3_uri(prefix)
-        s3 = aws_client("s3", self._settings, run["_account"], run["_region"])
+        s3 = aws_client("s3", self._settings, credentials, run["_region"])
         for result in results:
             name = "/".join(filter(None, [key.rstrip("/"), run["RunId"], f"{result['ResultId']}.json"]))
             s3.put_object(Bucket=bucket, Key=name, Body=json.dumps(result).encode(), ContentType="application/json")

@@ -10,17 +10,19 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from .iam import Credentials
 from .settings import Settings
 
 
-def aws_client(service: str, settings: Settings, account: str, region: str) -> Any:
-    """A client of this emulator in one account and region; every wait is bounded."""
+def aws_client(service: str, settings: Settings, credentials: Credentials, region: str) -> Any:
+    """A client of this emulator as one role, in its account; every wait is bounded."""
     return boto3.client(
         service,
         endpoint_url=settings.endpoint,
         region_name=region,
-        aws_access_key_id=account,
-        aws_secret_access_key="local",
+        aws_access_key_id=credentials.access_key_id,
+        aws_secret_access_key=credentials.secret_access_key,
+        aws_session_token=credentials.session_token,
         config=Config(connect_timeout=5, read_timeout=60, retries={"max_attempts": 3}, s3={"addressing_style": "path"}),
     )
 

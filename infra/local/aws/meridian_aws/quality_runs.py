@@ -17,12 +17,15 @@ from pathlib import Path
 from typing import Any, Callable
 
 from . import guard
+from .iam import Credentials
 from .settings import Settings
 from .spark_submit import job_environment, local_conf, write_properties
 
 logger = logging.getLogger("meridian.quality")
 
 Record = dict[str, Any]
+# An evaluator stays warm with the credentials that it was started with: the service renews them, here they outlive it.
+SESSION_SECONDS = 7 * 24 * 3600.0
 TERMINAL = ("STOPPED", "SUCCEEDED", "FAILED", "TIMEOUT")
 _STOPPED_ERROR = "The local emulator was stopped while this run was not finished"
 
@@ -40,14 +43,15 @@ class WarmEvaluator:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._folder = settings.work_dir / "quality"
+        self._role = ""
 
-    def ask(self, request: Record, account: str, region: str, timeout_seconds: float) -> Record:
-        """Sends one request and waits for its reply.
+    def ask(self, request: Record, role: str, credentials: Credentials, region: str, timeout_seconds: float) -> Record:
+        """Sends one request and waits for its reply. An evaluator runs under one role: for another one another is started.
 
         :raises EvaluatorDied: with the last lines of its log
         :raises TimeoutError: after ``timeout_seconds``
         """
-        channel = self._running(account, region)
+        channel = self._running(role, credentials, region)
         try:
             channel.settimeout(timeout_seconds)
             channel.sendall(json.dumps(request).encode() + b"\n")
@@ -87,11 +91,12 @@ class WarmEvaluator:
                 process.kill()
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _running(self, account: str, region: str) -> socket.socket:
+    def _running(self, role: str, credentials: Credentials, region: str) -> socket.socket:
         with self._lock:
-            if self._process is not None and self._process.poll() is None and self._channel is not None:
+            if self._process is not None and self._process.poll() is None and self._channel is not None and self._role == role:
                 return self._channel
         self.kill()
+        self._role = role
         self._folder.mkdir(parents=True, exist_ok=True)
         conf = local_conf({"spark.driver.memory": f"{self._settings.quality_driver_memory_mb}m"}, self._settings, region, self._folder)
         # Deequ needs none of Sedona's; each costs start-up time.
@@ -101,7 +106,7 @@ class WarmEvaluator:
         write_properties(conf, properties)
         ours, theirs = socket.socketpair()
         environment = {
-            **job_environment(self._settings, account, region, self._folder, {}),
+            **job_environment(self._settings, credentials, region, self._folder, {}),
             "PYSPARK_SUBMIT_ARGS": f"--properties-file {properties} pyspark-shell",
             "PYTHONPATH": str(Path(__file__).parent.parent),
             "SPARK_VERSION": "3.5",
@@ -128,22 +133,22 @@ class WarmEvaluator:
 class QualityRuns:
     """The queue and its one thread. ``runs`` and ``results`` hold plain JSON for the emulator's persistence."""
 
-    def __init__(self, settings: Settings, publish: Callable[[Record, list[Record]], None]) -> None:
+    def __init__(self, settings: Settings, publish: Callable[[Record, list[Record], Credentials], None]) -> None:
         self.lock = threading.RLock()
         self.runs: dict[str, Record] = {}
         self.results: dict[str, Record] = {}
         self._settings = settings
         self._publish = publish
-        self._queue: queue.Queue[tuple[str, dict[str, str]]] = queue.Queue()
+        self._queue: queue.Queue[tuple[str, dict[str, str], Credentials]] = queue.Queue()
         self._evaluator = WarmEvaluator(settings)
         self._thread: threading.Thread | None = None
         self._current: str | None = None
 
-    def submit(self, run: Record, rulesets: dict[str, str]) -> None:
-        """Takes a run in, with the rulesets' text of this moment."""
+    def submit(self, run: Record, rulesets: dict[str, str], credentials: Credentials) -> None:
+        """Takes a run in, with the rulesets' text of this moment and its role's credentials."""
         with self.lock:
             self.runs[run["RunId"]] = run
-            self._queue.put((run["RunId"], rulesets))
+            self._queue.put((run["RunId"], rulesets, credentials))
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name="data-quality", daemon=True)
                 self._thread.start()
@@ -191,7 +196,7 @@ class QualityRuns:
     def _work(self) -> None:
         while True:
             try:
-                run_id, rulesets = self._queue.get(timeout=self._settings.quality_idle_seconds)
+                run_id, rulesets, credentials = self._queue.get(timeout=self._settings.quality_idle_seconds)
             except queue.Empty:
                 with self.lock:
                     if not self._queue.empty():
@@ -206,7 +211,7 @@ class QualityRuns:
                 self._current = run_id
                 self._transit(run, "RUNNING")
             try:
-                self._evaluate(run, rulesets)
+                self._evaluate(run, rulesets, credentials)
             except Exception as error:  # a run must end, whatever the double does wrong
                 logger.exception("Data quality run %s failed in the double", run_id)
                 self._finish(run, "FAILED", str(error))
@@ -214,7 +219,7 @@ class QualityRuns:
                 with self.lock:
                     self._current = None
 
-    def _evaluate(self, run: Record, rulesets: dict[str, str]) -> None:
+    def _evaluate(self, run: Record, rulesets: dict[str, str], credentials: Credentials) -> None:
         source = run["DataSource"]["GlueTable"]
         options = source.get("AdditionalOptions") or {}
         predicates = [options[name] for name in ("pushDownPredicate", "catalogPartitionPredicate") if options.get(name)]
@@ -222,7 +227,7 @@ class QualityRuns:
                    "predicate": " and ".join(f"({text})" for text in predicates) or None}
         started = time.time()
         try:
-            reply = self._evaluator.ask(request, run["_account"], run["_region"], 60.0 * run["Timeout"])
+            reply = self._evaluator.ask(request, run["Role"], credentials, run["_region"], 60.0 * run["Timeout"])
         except TimeoutError:
             return self._finish(run, "TIMEOUT", f"The run exceeded its timeout of {run['Timeout']} minutes")
         except EvaluatorDied as error:
@@ -230,7 +235,7 @@ class QualityRuns:
         if "error" in reply:
             return self._finish(run, "FAILED", reply["error"])
         results = [self._result(run, name, rules, started) for name, rules in reply["results"].items()]
-        self._publish(run, results)
+        self._publish(run, results, credentials)
         with self.lock:
             if run["Status"] == "RUNNING":
                 self.results.update({result["ResultId"]: result for result in results})

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
 class SettingsError(Exception):
     """The environment lacks or misnames something; the message lists every fault at once."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Who may call an AWS that enforces its policies; see ``infra/local/aws-keys.ts``."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    task_token: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,8 @@ class Settings:
     # Scripts in place of Spark, for those whose subject it is not; absent, Spark and Deequ do the work.
     spark_submit: Path | None = None
     quality_evaluator: Path | None = None
+    # Present: policies are enforced.
+    keys: Keys | None = None
 
     @property
     def endpoint(self) -> str:
@@ -72,6 +84,17 @@ def read_settings(env: dict[str, str] | None = None) -> Settings:
             faults.append(f"{name}: expected a Python file, found {text!r}")
         return path
 
+    def keys() -> Keys | None:
+        text = source.get("MERIDIAN_AWS_KEYS")
+        if not text:
+            return None
+        try:
+            document = json.loads(Path(text).read_text("utf-8"))
+            return Keys(*(str(document[name]) for name in ("accessKeyId", "secretAccessKey", "taskToken")))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            faults.append(f"MERIDIAN_AWS_KEYS: expected a file with accessKeyId, secretAccessKey and taskToken, found {text!r} ({type(error).__name__})")
+            return None
+
     jars_text = source.get("MERIDIAN_SPARK_JARS", "")
     jars = Path(jars_text).resolve() if jars_text else Path()
     if not jars_text or not jars.is_dir():
@@ -96,6 +119,7 @@ def read_settings(env: dict[str, str] | None = None) -> Settings:
         snapshot_seconds=whole("MERIDIAN_SNAPSHOT_SECONDS", 10, 0),
         spark_submit=script("MERIDIAN_SPARK_SUBMIT"),
         quality_evaluator=script("MERIDIAN_QUALITY_EVALUATOR"),
+        keys=keys(),
     )
     if sys.version_info < (3, 11):
         faults.append(f"Python: expected 3.11 or newer, found {sys.version.split()[0]}")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyspark
 
+from .iam import Credentials
 from .settings import Settings
 
 # What EMR Serverless takes of spark-submit's options; it sets master and deploy mode itself.
@@ -160,7 +161,7 @@ def spark_submit_command(settings: Settings, properties: Path, options: dict[str
     return [*command, str(entry_point), *arguments]
 
 
-def job_environment(settings: Settings, account: str, region: str, local_dir: Path, conf: dict[str, str]) -> dict[str, str]:
+def job_environment(settings: Settings, credentials: Credentials, region: str, local_dir: Path, conf: dict[str, str]) -> dict[str, str]:
     """What a process of the image would find; nothing of the emulator's own environment but the way to Java."""
     inherited = {name: os.environ[name] for name in ("PATH", "JAVA_HOME", "LANG", "LC_ALL", "TZ") if name in os.environ}
     prefix = "spark.emr-serverless.driverEnv."
@@ -179,9 +180,8 @@ def job_environment(settings: Settings, account: str, region: str, local_dir: Pa
         "AWS_ENDPOINT_URL": settings.endpoint,
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
-        # The emulator takes a twelve-digit access key for the account that it acts in.
-        "AWS_ACCESS_KEY_ID": account,
-        "AWS_SECRET_ACCESS_KEY": "local",
+        # Of the execution role; s3a looks for them here as well.
+        **credentials.environment(),
         "AWS_EC2_METADATA_DISABLED": "true",
         **declared,
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from meridian_aws import extension
+from meridian_aws.iam import MINISTACK_VERSION, MinistackChanged
 from meridian_aws.quality_evaluator import rule_result
 from meridian_aws.settings import read_settings
 
@@ -14,7 +15,9 @@ PRIVATE_NAMES = [
     ("ministack.app", "SERVICE_HANDLERS"), ("ministack.app", "SERVICE_REGISTRY"), ("ministack.app", "_loaded_modules"),
     ("ministack.app", "_state_map"), ("ministack.app", "_build_persistence_save_dict"), ("ministack.core.router", "SERVICE_PATTERNS"),
     ("ministack.services.cloudformation.provisioners", "_RESOURCE_HANDLERS"), ("ministack.services.glue", "handle_request"),
-    ("ministack.core.persistence", "save_state"), ("ministack.core.responses", "get_account_id"),
+    ("ministack.core.persistence", "save_state"), ("ministack.core.responses", "get_account_id"), ("ministack.app", "AUTH"),
+    ("ministack.core.iam_evaluator", "enforce"), ("ministack.core.iam_evaluator", "_service_principal_matches"),
+    ("ministack.services.sts", "_sessions"), ("ministack.services.iam", "_access_keys"),
 ]
 
 
@@ -26,8 +29,8 @@ def settings(tmp_path: Path):
 def test_the_pinned_ministack_is_installed() -> None:
     pins = (Path(__file__).parent.parent / "requirements.txt").read_text()
 
-    assert importlib.metadata.version("ministack") == extension.MINISTACK_VERSION
-    assert f"ministack=={extension.MINISTACK_VERSION}\n" in pins
+    assert importlib.metadata.version("ministack") == MINISTACK_VERSION
+    assert f"ministack=={MINISTACK_VERSION}\n" in pins
 
 
 def test_installing_registers_both_services_their_state_and_their_resource_types(settings) -> None:
@@ -46,7 +49,7 @@ def test_installing_registers_both_services_their_state_and_their_resource_types
 def test_a_name_that_moved_stops_the_start_and_is_named(settings, monkeypatch: pytest.MonkeyPatch, module: str, name: str) -> None:
     monkeypatch.delattr(f"{module}.{name}")
 
-    with pytest.raises(extension.MinistackChanged, match=rf"{module}\.{name}: .*{extension.MINISTACK_VERSION}"):
+    with pytest.raises(MinistackChanged, match=rf"{module}\.{name}: .*{MINISTACK_VERSION}"):
         extension.install(settings)
 
 

@@ -5,16 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
-import boto3
 import pytest
+from emulator import client, create_role, running, until
 from meridian_aws.settings import SettingsError, read_settings
 from meridian_aws.spark_submit import spark_submit_command
 
@@ -39,49 +34,16 @@ for line in channel.makefile("r"):
     rule = {"rule": "RowCount > 0", "description": json.dumps(request), "result": "PASS", "metrics": {"Dataset.*.RowCount": 7.0}, "message": None}
     channel.sendall(json.dumps({"results": {name: [rule] for name in request["rulesets"]}}).encode() + b"\\n")
 """
-ROLE = "arn:aws:iam::000000000000:role/any"
+SPARK_ROLE, QUALITY_ROLE = (f"arn:aws:iam::000000000000:role/{name}" for name in ("spark", "quality"))
 
 
 @pytest.fixture(scope="module")
 def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
-    """The emulator with both scripts; no jar and no Java is there, so nothing but the scripts can have done the work."""
-    folder = tmp_path_factory.mktemp("aws")
-    for name, text in (("submit.py", SUBMIT), ("evaluator.py", EVALUATOR)):
-        (folder / name).write_text(text)
-    (folder / "jars").mkdir()
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    environment = {
-        "PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parent.parent), "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(folder),
-        "GATEWAY_PORT": str(port), "STATE_DIR": str(folder / "state"), "MERIDIAN_SPARK_JARS": str(folder / "jars"),
-        "MERIDIAN_SPARK_SUBMIT": str(folder / "submit.py"), "MERIDIAN_QUALITY_EVALUATOR": str(folder / "evaluator.py"),
-    }
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "meridian_aws"], env=environment, stdout=log, stderr=log, cwd=folder)
-    try:
-        _until(lambda: process.poll() is not None or _answers(port))
-        yield lambda service: boto3.client(service, endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1",
-                                           aws_access_key_id="local", aws_secret_access_key="local")
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _answers(port: int) -> bool:
-    try:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/_ministack/health", timeout=2).close()
-    except OSError:
-        return False
-    return True
-
-
-def _until(reached: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 50
-    while not (value := reached()):
-        assert time.monotonic() < deadline, "nothing happened in 50 seconds"
-        time.sleep(0.05)
-    return value
+    """The emulator with both scripts: nothing else can have done the work."""
+    with running(tmp_path_factory.mktemp("aws"), SUBMIT, EVALUATOR) as endpoint:
+        for name, service in (("spark", "emr-serverless.amazonaws.com"), ("quality", "glue.amazonaws.com")):
+            create_role(client(endpoint, "iam"), name, service)
+        yield lambda service: client(endpoint, service)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +58,7 @@ def _start(clients: Callable[[str], Any], application: str, argument: str) -> st
     driver = {"entryPoint": "s3://code/job.py", "entryPointArguments": ["a b", argument],
               "sparkSubmitParameters": "--py-files s3://code/library.zip --conf spark.emr-serverless.driverEnv.TOKEN=t"}
     return str(clients("emr-serverless").start_job_run(
-        applicationId=application, clientToken=f"run-{argument}", executionRoleArn=ROLE, jobDriver={"sparkSubmit": driver},
+        applicationId=application, clientToken=f"run-{argument}", executionRoleArn=SPARK_ROLE, jobDriver={"sparkSubmit": driver},
         configurationOverrides={"monitoringConfiguration": {"s3MonitoringConfiguration": {"logUri": "s3://code/logs/"}}})["jobRunId"])
 
 
@@ -105,7 +67,7 @@ def _run_in(clients: Callable[[str], Any], application: str, run_id: str, *state
         run = clients("emr-serverless").get_job_run(applicationId=application, jobRunId=run_id)["jobRun"]
         return dict(run) if run["state"] in states else None
 
-    return dict(_until(look))
+    return dict(until(look))
 
 
 def _stdout(clients: Callable[[str], Any], application: str, run_id: str) -> str:
@@ -148,7 +110,7 @@ def test_a_scripted_run_that_is_cancelled_leaves_no_process(clients, application
     seconds = f"61.{os.getpid()}"  # its own: other suites sleep as well
     run_id = _start(clients, application, f"sleep-{seconds}")
     _run_in(clients, application, run_id, "RUNNING")
-    _until(lambda: _processes(f"sleep\0{seconds}"))
+    until(lambda: _processes(f"sleep\0{seconds}"))
 
     clients("emr-serverless").cancel_job_run(applicationId=application, jobRunId=run_id)
 
@@ -163,7 +125,7 @@ def _check(clients: Callable[[str], Any], table: str) -> str:
     except glue.exceptions.AlreadyExistsException:
         pass
     source = {"GlueTable": {"DatabaseName": "lake", "TableName": table, "AdditionalOptions": {"pushDownPredicate": "day = '1'"}}}
-    return str(glue.start_data_quality_ruleset_evaluation_run(DataSource=source, Role=ROLE, RulesetNames=["rules"])["RunId"])
+    return str(glue.start_data_quality_ruleset_evaluation_run(DataSource=source, Role=QUALITY_ROLE, RulesetNames=["rules"])["RunId"])
 
 
 def _check_in(clients: Callable[[str], Any], run_id: str, *states: str) -> dict[str, Any]:
@@ -171,7 +133,7 @@ def _check_in(clients: Callable[[str], Any], run_id: str, *states: str) -> dict[
         run = clients("glue").get_data_quality_ruleset_evaluation_run(RunId=run_id)
         return dict(run) if run["Status"] in states else None
 
-    return dict(_until(look))
+    return dict(until(look))
 
 
 def test_a_scripted_evaluator_gets_the_request_and_its_reply_is_the_result(clients) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from meridian_aws.dqdl_text import rules_of
+from meridian_aws.iam import Credentials
 from meridian_aws.settings import SettingsError, read_settings
 from meridian_aws.spark_submit import (SubmitParametersError, job_environment, local_conf, parse_submit_parameters, spark_defaults,
                                        write_properties)
@@ -73,10 +74,12 @@ def test_a_properties_file_gives_java_every_character_back(tmp_path: Path) -> No
 def test_a_job_sees_nothing_of_the_emulators_environment(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPASSWORD", "secret")
 
-    environment = job_environment(settings, "123456789012", "eu-central-1", tmp_path, {"spark.emr-serverless.driverEnv.A": "b c"})
+    credentials = Credentials("ASIA1", "secret", "token", 0.0)
+    environment = job_environment(settings, credentials, "eu-central-1", tmp_path, {"spark.emr-serverless.driverEnv.A": "b c"})
 
     assert "PGPASSWORD" not in environment
-    assert environment["AWS_ACCESS_KEY_ID"] == "123456789012"
+    assert [environment[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")] == ["ASIA1", "secret", "token"]
+    assert "secret" not in repr(credentials) and "token" not in repr(credentials)
     assert environment["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4999"
     assert environment["A"] == "b c"
 
