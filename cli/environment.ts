@@ -1,9 +1,18 @@
-import { readStackEnv, stackHome } from '../infra/local/stack-env';
+import { readSettings, readStackEnv, stackHome } from '../infra/local/stack-env';
 import { taskEnvironment } from '../infra/local/task-environment';
+import { UsageError } from './output';
 
-/** Takes the local stack's settings for what the environment does not set; no stack, no change. */
+/**
+ * Takes for what the environment does not set the settings of the file that MERIDIAN_ENV_FILE names, such as `deploy --target aws`
+ * writes one; without it those of the local stack, if there is one.
+ */
 export async function loadStackEnvironment(): Promise<void> {
-  for (const [name, value] of Object.entries(readStackEnv(stackHome()))) process.env[name] ??= value;
+  const file = process.env['MERIDIAN_ENV_FILE'];
+  const settings = file === undefined ? readStackEnv(stackHome()) : readSettings(file);
+  if (settings === undefined) {
+    throw new UsageError(`MERIDIAN_ENV_FILE: expected a file of settings, found none at ${file}. \`meridian deploy --target aws\` writes one`);
+  }
+  for (const [name, value] of Object.entries(settings)) process.env[name] ??= value;
 }
 
 /** The same for a worker, which on a stack that enforces its policies has no keys but those of its role. */

@@ -1,10 +1,10 @@
-import { createInterface } from 'node:readline/promises';
 import { Command, Option } from 'commander';
 import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowFailedError, WorkflowIdConflictPolicy } from '@temporalio/client';
 import type { PipelineSpec, RelationSpec } from '../domain/pipeline-spec';
 import type { RollbackPlan, RollbackReport, RollbackRequest } from '../domain/rollback';
 import { openDatabase } from '../sql/database';
 import { planRollback } from '../sql/queries/plan-rollback';
+import { assertCanAsk, confirmed } from './confirm';
 import { loadStackEnvironment } from './environment';
 import { failureOf } from './follow-cycle';
 import { createOutput, type Output, UsageError } from './output';
@@ -47,7 +47,7 @@ export function rollbackCommand(): Command {
       const request = requestOf(spec, relation, options);
       const plan = await planOf(spec, relation, request);
       output.note(planText(plan, request));
-      if (options.yes !== true && !(await confirmed())) throw new Error('Nothing was rolled back');
+      if (options.yes !== true && !(await confirmed('Roll back?'))) throw new Error('Nothing was rolled back');
       const report = await withTemporal((client) => execute<RollbackReport>(client, 'rollback', `rollback/${spec.name}`, request));
       output.result(report, reportText(relation, report));
     });
@@ -57,7 +57,7 @@ function requestOf(spec: PipelineSpec, relation: RelationSpec, options: Rollback
   const to = options.to === undefined ? undefined : Number(options.to);
   if (to !== undefined && !(Number.isSafeInteger(to) && to > 0)) throw new UsageError(`--to: expected a version's number, found "${options.to}"`);
   const signature = checkSignature({ by: options.by, reason: options.reason ?? '' });
-  if (options.yes !== true && !(process.stdin.isTTY && process.stderr.isTTY)) throw new UsageError('There is no terminal to ask on: say --yes');
+  assertCanAsk(options);
   return { pipeline: spec.name, relation: relation.name, ...(to === undefined ? {} : { to }), ...signature, hold: options.hold };
 }
 
@@ -107,14 +107,5 @@ async function execute<T>(client: Client, type: string, workflowId: string, inpu
     if (error instanceof WorkflowExecutionAlreadyStartedError) throw new Error(`${workflowId} runs already: wait for its end, \`temporal workflow show --workflow-id ${workflowId} --follow\` shows it`);
     if (error instanceof WorkflowFailedError) throw new Error(failureOf(error));
     throw error;
-  }
-}
-
-async function confirmed(): Promise<boolean> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await terminal.question('Roll back? [y/N] ')).trim());
-  } finally {
-    terminal.close();
   }
 }

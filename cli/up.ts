@@ -51,5 +51,5 @@ export async function bringUp(
     await database.close();
   }
   const outputs = await deployLocal({ home, env: stack.env, progress });
-  return { ...stack, env: mergeStackEnv(home, outputs ?? {}) };
+  return { ...stack, env: mergeStackEnv(home, outputs) };
 }

@@ -76,7 +76,7 @@ export class WorkerTask extends Construct {
         },
       ],
     });
-    acceptFinding(this.definition, 'ECS2', 'The environment has names and addresses, which a release of the template decides; keys and passwords come from Secrets Manager');
+    acceptFinding(this.definition, 'ECS2', 'Variables of the task name resources; what is secret is injected from Secrets Manager, and a test holds the two apart');
   }
 
   /** What starts a worker: pulls its one image, writes its one log group, reads the secrets that it is given. */
@@ -95,7 +95,7 @@ export class WorkerTask extends Construct {
       role.addToPolicy(new PolicyStatement({ actions: [...actions], resources: [...resources] }));
     };
     allow(['ecr:GetAuthorizationToken'], ['*']);
-    acceptWildcards(role, 'GetAuthorizationToken knows no resources: what may be pulled is said beside it, one repository', '*');
+    acceptWildcards(role, 'A token of ECR is of the whole registry: the action knows no resources', '*');
     allow(
       ['ecr:BatchCheckLayerAvailability', 'ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer'],
       [imported(DataStack, 'WorkerImageRepositoryArn')],

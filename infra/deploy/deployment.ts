@@ -16,7 +16,11 @@ export interface DeployedStack {
  * Does what the plan says and follows it to its end. CloudFormation rolls a failure back, deleting what it had newly created.
  * @throws DeploymentError that names the resource that failed first with its reason, the state the stack is in, and the next step
  */
-export async function executePlan(target: StackTarget, plan: DeploymentPlan, onEvent: (event: StackEvent) => void): Promise<DeployedStack> {
+export async function executePlan(
+  target: StackTarget,
+  plan: Pick<DeploymentPlan, 'stack' | 'kind' | 'changeSet'>,
+  onEvent: (event: StackEvent) => void,
+): Promise<DeployedStack> {
   const { stack: name, changeSet } = plan;
   if (changeSet === undefined) return await deployedStack(target, name, await settledStack(target, name), 'none');
 

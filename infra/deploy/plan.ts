@@ -5,7 +5,7 @@ import { parameterFaults } from './parameter-faults';
 import { effectiveValues, isHidden, type ParameterValues } from './parameter-values';
 import { firstFailure, followStack, knownEvents } from './stack-events';
 import { nextStep, settledStack, type StackTarget } from './stack-state';
-import { statementsOf } from './statements';
+import { spoken, statementsOf } from './statements';
 import type { Template } from './template';
 
 /** What is to be deployed. */
@@ -159,11 +159,11 @@ function hideStars(values: ParameterValues): ParameterValues {
 }
 
 function outputsOf(template: Template | undefined): ParameterValues {
-  return Object.fromEntries(Object.entries(template?.Outputs ?? {}).map(([name, { Value }]) => [name, JSON.stringify(Value)]));
+  return Object.fromEntries(Object.entries(template?.Outputs ?? {}).map(([name, { Value }]) => [name, spoken(Value)]));
 }
 
-/** The template as it was sent. */
-async function deployedTemplate({ cloudformation }: StackTarget, name: string): Promise<Template> {
+/** The template of a stack as it was sent. */
+export async function deployedTemplate({ cloudformation }: StackTarget, name: string): Promise<Template> {
   const { TemplateBody } = await cloudformation.send(new GetTemplateCommand({ StackName: name, TemplateStage: 'Original' }));
   return JSON.parse(TemplateBody ?? '{"Resources":{}}') as Template;
 }

@@ -22,7 +22,7 @@ function statementLine(statement: unknown): string {
 }
 
 /** A value of a template with its functions as short as they are meant. */
-function spoken(value: unknown): string {
+export function spoken(value: unknown): string {
   if (Array.isArray(value)) return value.map(spoken).join(', ');
   if (typeof value !== 'object' || value === null) return String(value);
   const [[name, argument] = ['', undefined], ...others] = Object.entries(value) as [string, unknown][];
@@ -33,5 +33,7 @@ function spoken(value: unknown): string {
     if (name === 'Fn::Join' && Array.isArray(argument) && Array.isArray(argument[1]))
       return argument[1].map(spoken).join(String(argument[0]));
   }
-  return JSON.stringify(value);
+  return Object.entries(value)
+    .map(([key, member]) => `${key} ${spoken(member)}`)
+    .join(', ');
 }

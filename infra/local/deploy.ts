@@ -3,11 +3,11 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { join } from 'node:path';
 import { type DeploymentHooks, deployStack, UNASKED } from '../deploy/deploy-stack';
-import { uploadJobCode } from '../deploy/job-code';
-import { outputVariables } from '../deploy/output-variables';
+import type { DeployedStack } from '../deploy/deployment';
+import { dataVariables } from '../deploy/data-variables';
 import type { ParameterValues } from '../deploy/parameter-values';
 import type { StackTarget } from '../deploy/stack-state';
-import { STACKS } from '../deploy/stacks';
+import { STACKS, type StackName } from '../deploy/stacks';
 import { synthesise, templateOf } from '../deploy/synthesis';
 import { withLock } from './lock';
 import type { Progress } from './progress';
@@ -21,9 +21,20 @@ export interface DeployLocalInput {
   /** AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of the local AWS. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly progress: Progress;
-  readonly parameters?: ParameterValues;
-  /** Absent: nobody is asked. */
-  readonly hooks?: DeploymentHooks;
+}
+
+/** One of the stacks, with what is asked and told. */
+export interface DeployLocalStackInput extends DeployLocalInput {
+  readonly stack: StackName;
+  readonly parameters: ParameterValues;
+  readonly hooks: DeploymentHooks;
+}
+
+/** What a local deployment made. */
+export interface LocalDeployment {
+  readonly stack: DeployedStack;
+  /** The environment names that its outputs have for the worker and the CLI, and MERIDIAN_JOBS_URI; empty but for the data stack. */
+  readonly variables: Readonly<Record<string, string>>;
 }
 
 const STEP_MS = 120_000; // the local AWS takes under a second
@@ -36,46 +47,60 @@ export function localTarget(cloudformation: CloudFormationClient): StackTarget {
 }
 
 /**
- * Deploys the template of `infra/aws` and the job code to the local AWS. Idempotent by their contents: again, it changes nothing
- * and takes a second. Of two at once, one waits.
- * @returns the environment names that the stack's outputs have for the worker and the CLI, MERIDIAN_WORKER_ROLE_ARN and
- *   MERIDIAN_JOBS_URI; undefined when the plan was not confirmed
+ * Deploys the data stack of `infra/aws` and the job code to the local AWS, asking nobody. Idempotent by their contents: again, it
+ * changes nothing and takes a second.
+ * @returns the environment names that the stack's outputs have for the worker and the CLI, MERIDIAN_WORKER_ROLE_ARN and MERIDIAN_JOBS_URI
  * @throws StackError when a connection setting is missing
  * @throws DeploymentError with CloudFormation's reason
  */
-export async function deployLocal({
+export async function deployLocal(input: DeployLocalInput): Promise<Record<string, string>> {
+  const hooks = { ...UNASKED, note: input.progress.note };
+  const deployed = await deployLocalStack({ ...input, stack: STACKS.data, parameters: {}, hooks });
+  return { ...deployed?.variables };
+}
+
+/**
+ * Deploys one stack to the local AWS, applies what that drops from templates, and uploads the job code with the data stack. Of two at
+ * once, one waits.
+ * @returns undefined when the plan was not confirmed
+ */
+export async function deployLocalStack({
   home,
   env,
   progress,
-  parameters = {},
+  stack: name,
+  parameters,
   hooks,
-}: DeployLocalInput): Promise<Record<string, string> | undefined> {
+}: DeployLocalStackInput): Promise<LocalDeployment | undefined> {
   const connection = localConnection(env);
   const clients = {
     cloudformation: new CloudFormationClient(connection),
     dynamodb: new DynamoDBClient(connection),
-    s3: new S3Client(connection),
+    s3: new S3Client({ ...connection, forcePathStyle: true }),
   };
   const onWait = ({ pid }: { readonly pid: number }) => progress.note(`Process ${pid} is deploying to this stack: waiting for it`);
   try {
     return await withLock({ path: join(home, 'deployment.lock'), waitMs: LOCK_WAIT_MS, onWait }, async () => {
-      const template = templateOf(await synthesise(home, progress.note), STACKS.data);
-      const target = localTarget(clients.cloudformation);
-      const stack = await deployStack(target, { stack: STACKS.data, template, parameters }, hooks ?? { ...UNASKED, note: progress.note });
+      const template = templateOf(await synthesise(home, progress.note), name);
+      const stack = await deployStack(localTarget(clients.cloudformation), { stack: name, template, parameters }, hooks);
       if (stack === undefined) return undefined;
       const closed = await closeGaps(clients, template, stack.resources);
-      const variables = outputVariables(stack.outputs);
-      const jobsUri = await uploadJobCode(clients.s3, variables.MERIDIAN_ARTIFACTS_BUCKET);
+      const variables = name === STACKS.data ? await localVariables(clients.s3, stack) : {};
       progress.note(
         stack.change === 'none' && closed === 0
           ? 'Infrastructure is as the template says'
           : `Infrastructure ${stack.change === 'none' ? 'mended' : stack.change}: ${Object.keys(stack.resources).length} resources`,
       );
-      return { ...variables, MERIDIAN_WORKER_ROLE_ARN: stack.outputs['WorkerRoleArn'] ?? '', MERIDIAN_JOBS_URI: jobsUri };
+      return { stack, variables };
     });
   } finally {
     for (const client of Object.values(clients)) client.destroy();
   }
+}
+
+/** Locally a worker takes its role by itself; on AWS its task has it. */
+async function localVariables(s3: S3Client, stack: DeployedStack): Promise<Record<string, string>> {
+  return { ...(await dataVariables(s3, stack)), MERIDIAN_WORKER_ROLE_ARN: stack.outputs['WorkerRoleArn'] ?? '' };
 }
 
 /** For SDK clients of the local AWS. @throws StackError with every setting that is missing */

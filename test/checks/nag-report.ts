@@ -46,5 +46,5 @@ function excusesOn(construct: IConstruct): readonly Excuse[] {
     .filter(({ type }) => type === Validations.ACKNOWLEDGED_RULES_METADATA_KEY)
     .flatMap(({ data }) => Object.entries(data as Readonly<Record<string, string>>))
     .map(([rule, reason]) => ({ rule: rule.replace(/^annotation::/i, ''), path: construct.node.path, reason }))
-    .filter(({ rule }) => rule.startsWith('AwsSolutions-')); // the CDK's own checks are excused by the same means
+    .filter(({ rule }) => rule.startsWith('AwsSolutions-')); // the CDK's own rules are excused in the same place
 }

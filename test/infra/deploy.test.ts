@@ -61,8 +61,8 @@ function clientsIn(region: string) {
     sns: new SNSClient(connection),
   };
 }
-const deploy = async (region = 'us-east-1', progress: Progress = silent) =>
-  (await deployLocal({ home, env: { ...aws.env, AWS_REGION: region }, progress })) ?? {};
+const deploy = (region = 'us-east-1', progress: Progress = silent) =>
+  deployLocal({ home, env: { ...aws.env, AWS_REGION: region }, progress });
 const bucketOf = (zone: string) => deployed[`MERIDIAN_${zone}_BUCKET`] ?? '';
 
 const dataTemplate = async () => templateOf(await synthesise(home, silent.note), 'Meridian');
@@ -100,7 +100,7 @@ describe('Deploying the template to the local AWS', () => {
   test('gives every name that the worker reads, each of something that answers', async () => {
     const { s3, dynamodb, emr, glue } = clientsIn('us-east-1');
 
-    expect(Object.keys(deployed).sort()).toEqual([...Object.values(STACK_OUTPUTS), 'MERIDIAN_JOBS_URI'].sort());
+    expect(Object.keys(deployed).sort()).toEqual([...Object.values(STACK_OUTPUTS), 'MERIDIAN_JOBS_URI', 'MERIDIAN_WORKER_ROLE_ARN'].sort());
     for (const zone of ['RAW', 'STORAGE', 'REFINED', 'QUARANTINE', 'ARTIFACTS']) {
       await s3.send(new HeadBucketCommand({ Bucket: bucketOf(zone) }));
     }

@@ -1,0 +1,55 @@
+import type { StackEvent } from '@aws-sdk/client-cloudformation';
+import { type Command, Option } from 'commander';
+import { STACKS, type StackName, type StackWord } from '../../infra/deploy/stacks';
+import type { Templates } from '../../infra/deploy/synthesis';
+import { UsageError } from '../output';
+
+/** What `deploy` and `destroy` have in common. */
+export interface TargetOptions {
+  readonly target: 'local' | 'aws';
+  readonly stack: StackWord | 'all';
+  readonly region?: string;
+  readonly plan?: boolean;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+}
+
+/** What `--stack` takes. */
+export const STACK_WORDS = [...Object.keys(STACKS), 'all'];
+
+/** Adds the options that say where, and how to ask. */
+export function targeted(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--target <where>', 'the local AWS that `meridian up` started, or AWS').choices(['local', 'aws']).makeOptionMandatory(),
+    )
+    .option('--region <region>', 'of AWS (default: AWS_REGION)')
+    .option('--plan', 'show the plan and do nothing')
+    .option('--yes', 'do not ask; needed where there is no terminal')
+    .option('--json', 'one JSON document on stdout');
+}
+
+/** @throws UsageError when nothing says which region */
+export function regionOf({ region }: Pick<TargetOptions, 'region'>, env: NodeJS.ProcessEnv = process.env): string {
+  const found = region ?? env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'];
+  if (found === undefined || !/^[a-z]{2}(-[a-z]+)+-\d$/.test(found)) {
+    throw new UsageError(
+      `--region: expected an AWS region such as eu-central-1, found ${found === undefined ? 'none, nor AWS_REGION' : `"${found}"`}`,
+    );
+  }
+  return found;
+}
+
+/** The stacks that are meant, of those that infra/aws makes, in the order that one needs the other. */
+export function stacksOf(word: StackWord | 'all', templates: Templates): readonly StackName[] {
+  return (Object.entries(STACKS) as [StackWord, StackName][])
+    .filter(([each, name]) => (word === 'all' || word === each) && templates[name] !== undefined)
+    .map(([, name]) => name);
+}
+
+/** What has come to an end, in one line; undefined for what only began. */
+export function eventLine({ ResourceStatus, LogicalResourceId, ResourceType, ResourceStatusReason }: StackEvent): string | undefined {
+  if (ResourceStatus === undefined || ResourceStatus.endsWith('_IN_PROGRESS')) return undefined;
+  const reason = ResourceStatus.endsWith('_FAILED') ? `: ${ResourceStatusReason ?? 'no reason given'}` : '';
+  return `  ${ResourceStatus.padEnd(24)} ${LogicalResourceId} (${ResourceType})${reason}`;
+}

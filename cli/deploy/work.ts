@@ -1,0 +1,34 @@
+import type { DeploymentHooks } from '../../infra/deploy/deploy-stack';
+import type { DeployedStack } from '../../infra/deploy/deployment';
+import type { ParameterValues } from '../../infra/deploy/parameter-values';
+import type { StackName } from '../../infra/deploy/stacks';
+import type { Templates } from '../../infra/deploy/synthesis';
+import type { Output } from '../output';
+
+/** What is to be deployed, and who is told. */
+export interface DeploymentWork {
+  readonly home: string;
+  readonly stacks: readonly StackName[];
+  readonly templates: Templates;
+  readonly given: ParameterValues;
+  readonly output: Output;
+  readonly hooks: DeploymentHooks;
+}
+
+/** What has become of it. */
+export interface DeploymentResult {
+  readonly stacks: readonly {
+    readonly stack: StackName;
+    readonly change: DeployedStack['change'];
+    readonly outputs: DeployedStack['outputs'];
+  }[];
+  /** The file that workers read; absent when nothing of theirs was deployed. */
+  readonly settings?: string;
+  /** For a person: what to do now. */
+  readonly advice: string;
+}
+
+/** Those that the stack's template declares. */
+export function parametersFor({ given, templates }: DeploymentWork, stack: StackName): ParameterValues {
+  return Object.fromEntries(Object.entries(given).filter(([name]) => Object.hasOwn(templates[stack]?.Parameters ?? {}, name)));
+}
