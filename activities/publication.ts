@@ -3,10 +3,11 @@ import { BatchCreatePartitionCommand, DeletePartitionCommand, EntityNotFoundExce
 import { PublishCommand, type SNSClient } from '@aws-sdk/client-sns';
 import { log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import { type AnnounceOutcomeInput, outcomeIdOf, outcomeMetric } from '../domain/announcement';
+import { type AnnounceOutcomeInput, outcomeIdOf } from '../domain/announcement';
 import { outcomeMessage } from '../domain/announcement-bodies';
 import { type CycleRef, cycleId } from '../domain/cycle';
 import { FailureType } from '../domain/failure-type';
+import { METRIC_NAMESPACE, metricsOf } from '../domain/metrics';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import { candidateCatalogTable, qualityRunPartition } from './data-quality';
 import type { TransformDocumentDependencies } from './transform-documents';
@@ -81,20 +82,15 @@ export function createPublicationActivities(deps: PublicationDependencies) {
     async announceOutcome(input: AnnounceOutcomeInput): Promise<{ announced: boolean }> {
       const outcomeId = outcomeIdOf(input);
       if (!(await deps.claimNotification(outcomeId))) return { announced: false };
-      const metric = (name: string, value: number) => ({
-        MetricName: name,
-        Value: value,
-        Unit: 'Count' as const,
-        Dimensions: [{ Name: 'Pipeline', Value: input.cycle.pipeline }],
-      });
       await deps.cloudwatch.send(
         new PutMetricDataCommand({
-          Namespace: 'Meridian',
-          MetricData: [
-            metric(outcomeMetric(input.outcome), 1),
-            metric('GateFailed', input.outcome === 'rejected' || input.outcome === 'held' ? 1 : 0),
-            ...Object.entries(input.counts).map(([name, value]) => metric(name, value)),
-          ],
+          Namespace: METRIC_NAMESPACE,
+          MetricData: metricsOf(input).map(({ name, value, unit, dimensions }) => ({
+            MetricName: name,
+            Value: value,
+            Unit: unit,
+            Dimensions: Object.entries(dimensions).map(([Name, Value]) => ({ Name, Value })),
+          })),
         }),
       );
       const { subject, message } = outcomeMessage(input);

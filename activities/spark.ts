@@ -15,6 +15,7 @@ import { type CycleRef, generationPrefix } from '../domain/cycle';
 import type { S3Pointer } from '../domain/documents';
 import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
+import type { SparkUsage } from '../domain/spark-usage';
 import { clientToken, parametersHash } from './client-token';
 import type { CycleActivities } from './cycles';
 import { isGivenUp, pollUntil } from './poll-until';
@@ -141,12 +142,9 @@ export function createSparkActivities(deps: SparkDependencies) {
 }
 export type SparkActivities = ReturnType<typeof createSparkActivities>;
 
-/** What EMR bills the run by; zero where the service has not reported yet. */
-export interface SparkJobUsage {
+/** A run that ended, and what EMR has reported of its use; zero where it has not yet. */
+export interface SparkJobUsage extends SparkUsage {
   readonly jobRunId: string;
-  readonly vCpuHours: number;
-  readonly memoryGbHours: number;
-  readonly storageGbHours: number;
 }
 
 function usageOf(run: JobRun): SparkJobUsage {

@@ -1,4 +1,5 @@
 import { type CycleOutcome, type CycleRef, cycleId, generationPrefix } from './cycle';
+import type { SparkUsage } from './spark-usage';
 
 /** What people are told of: how a cycle ended, that one waits for a decision, and that a person rolled back. */
 export interface AnnounceOutcomeInput {
@@ -18,6 +19,10 @@ export interface AnnounceOutcomeInput {
   readonly counts: Readonly<Record<string, number>>;
   /** Rows by view, of a cycle that was promoted. */
   readonly served?: Readonly<Record<string, number>>;
+  /** How long each stage took, of a cycle that ended. */
+  readonly seconds?: Readonly<Record<string, number>>;
+  /** What the cycle's job is billed by, where it had one. */
+  readonly spark?: SparkUsage;
 }
 
 /** An outcome in words, before it is laid out for one way of telling it. */

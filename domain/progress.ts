@@ -3,6 +3,7 @@ import type { CycleOutcome, CycleRef, Stage } from './cycle';
 import type { Decision } from './decision';
 import type { RecordCounts } from './documents';
 import type { RerunPlan } from './rerun';
+import type { SparkUsage } from './spark-usage';
 
 /** One line of the stage table that the Web UI, `cycles show` and `run` print. */
 export interface StageProgress {
@@ -61,4 +62,6 @@ export interface CycleReport {
   readonly promotion?: { readonly sequence: number; readonly promotedMs: number; readonly attempts: number; readonly snapshotWaitMs: number };
   readonly stages: readonly StageProgress[];
   readonly jobRunId?: string;
+  /** What that job is billed by. */
+  readonly spark?: SparkUsage;
 }

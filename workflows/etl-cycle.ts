@@ -95,14 +95,14 @@ export async function etlCycle(input: EtlCycleInput): Promise<CycleReport> {
     report.reason = rootMessage(error);
     const { promoted } = await CancellationScope.nonCancellable(async () => {
       await desk.hush();
-      return abandonCycle(spec, report);
+      return abandonCycle(spec, report, table.stages);
     });
     finish(table, report);
     // A promotion that was committed stands, whatever came after it.
     if (promoted) return { ...report, stages: table.stages };
     throw error;
   }
-  await CancellationScope.nonCancellable(() => conclude(spec, report, desk));
+  await CancellationScope.nonCancellable(() => conclude(spec, report, desk, table));
   finish(table, report);
   return { ...report, stages: table.stages };
 }
@@ -164,7 +164,7 @@ async function storeBatch(spec: PipelineSpec, cycle: CycleRef, epoch: number, ta
 }
 
 /** What is due after a cycle that ended by a decision of its own: promoted, empty, rejected or blocked. */
-async function conclude(spec: PipelineSpec, report: ReportDraft, desk: DecisionDesk): Promise<void> {
+async function conclude(spec: PipelineSpec, report: ReportDraft, desk: DecisionDesk, table: StageTable): Promise<void> {
   const { cycle, epoch } = report;
   if (report.outcome === CycleOutcome.Rejected) {
     await data.voidCycle({ cycle, spec, epoch, keepQuarantine: true });
@@ -178,7 +178,7 @@ async function conclude(spec: PipelineSpec, report: ReportDraft, desk: DecisionD
   await short.closeCycle(closingOf(report));
   await short.releaseTurn({ cycle, epoch });
   await desk.settled();
-  await short.announceOutcome(announcementOf(report));
+  await short.announceOutcome(announcementOf(report, table.stages));
 }
 
 function finish(table: StageTable, report: ReportDraft): void {

@@ -1,6 +1,6 @@
 import { CycleOutcome, type CycleRef } from '../domain/cycle';
 import { NO_RECORDS, totalQuarantined } from '../domain/conservation';
-import type { CycleReport } from '../domain/progress';
+import type { CycleReport, StageProgress } from '../domain/progress';
 import type { QualityStep } from '../domain/ruleset';
 
 /** The report while the cycle still writes it. */
@@ -32,8 +32,8 @@ export function closingOf(report: ReportDraft) {
   };
 }
 
-/** What subscribers are told: counts, no data. */
-export function announcementOf(report: ReportDraft) {
+/** What subscribers are told: counts, no data. @param stages - of a cycle that ended */
+export function announcementOf(report: ReportDraft, stages: readonly StageProgress[] = []) {
   const records = report.records ?? NO_RECORDS;
   return {
     cycle: report.cycle,
@@ -45,6 +45,15 @@ export function announcementOf(report: ReportDraft) {
       RecordsDuplicate: records.duplicates,
       RecordsQuarantined: totalQuarantined(records.quarantined),
     },
+    ...(stages.length === 0 ? {} : { seconds: secondsOf(stages), ...(report.spark === undefined ? {} : { spark: report.spark }) }),
     ...(report.served.length === 0 ? {} : { served: Object.fromEntries(report.served.map(({ view, rows }) => [view, rows])) }),
   };
+}
+
+function secondsOf(stages: readonly StageProgress[]): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    stages.flatMap(({ stage, startedAtMs, finishedAtMs }) =>
+      startedAtMs === undefined || finishedAtMs === undefined ? [] : [[stage, (finishedAtMs - startedAtMs) / 1_000]],
+    ),
+  );
 }

@@ -2,6 +2,7 @@ import { patched } from '@temporalio/workflow';
 import type { Activities } from '../activities';
 import { CycleOutcome, type CycleRef } from '../domain/cycle';
 import type { PipelineSpec } from '../domain/pipeline-spec';
+import type { StageProgress } from '../domain/progress';
 import { dataStep, shortStep, waitStep } from './activity-options';
 import { describedActivities } from './described-activities';
 import { announcementOf, closingOf, type ReportDraft } from './report-draft';
@@ -48,7 +49,7 @@ async function publishLate(spec: PipelineSpec, cycle: CycleRef): Promise<void> {
  * Leaves nothing behind a cycle that failed or was cancelled: jobs terminal, chunks voided, candidates dropped, the turn free.
  * A promotion whose acknowledgement was lost is found in the ledger and stands: the report is made to say so.
  */
-export async function abandonCycle(spec: PipelineSpec, report: ReportDraft): Promise<{ readonly promoted: boolean }> {
+export async function abandonCycle(spec: PipelineSpec, report: ReportDraft, stages: readonly StageProgress[]): Promise<{ readonly promoted: boolean }> {
   const { cycle, epoch } = report;
   await settleOlderJobs(await short.openJobs({ cycle }));
   const promotion = await short.settlePromotion({ cycle });
@@ -62,6 +63,6 @@ export async function abandonCycle(spec: PipelineSpec, report: ReportDraft): Pro
   }
   await short.closeCycle(closingOf(report));
   if (epoch > 0) await short.releaseTurn({ cycle, epoch });
-  await short.announceOutcome(announcementOf(report));
+  await short.announceOutcome(announcementOf(report, stages));
   return { promoted: promotion !== undefined };
 }

@@ -5,6 +5,7 @@ import { CycleOutcome, type CycleRef } from '../domain/cycle';
 import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import type { ServedRelation } from '../domain/progress';
+import { sparkUsageSentence } from '../domain/spark-usage';
 import { dataStep, shortStep, waitStep } from './activity-options';
 import { describedActivities } from './described-activities';
 import { checkQuality, failedRules, type GateVerdict } from './quality-gate';
@@ -59,9 +60,10 @@ export async function transformBatch(
   report.jobRunId = job.jobRunId;
   upsertSearchAttributes([{ key: jobRunAttribute, value: job.jobRunId }]);
   detail(`EMR job run ${job.jobRunId} over ${prepared.rowCount} rows in ${prepared.files} files`);
-  await wait.awaitSparkJob({ cycle, spec, job });
+  const { vCpuHours, memoryGbHours, storageGbHours } = await wait.awaitSparkJob({ cycle, spec, job });
+  report.spark = { vCpuHours, memoryGbHours, storageGbHours };
   const output = await short.readJobManifest({ cycle, spec });
-  detail(`EMR job run ${job.jobRunId}: ${output.relations.map((each) => `${each.name} ${each.rows} rows`).join(', ')}`);
+  detail(`EMR job run ${job.jobRunId}: ${output.relations.map((each) => `${each.name} ${each.rows} rows`).join(', ')}; ${sparkUsageSentence(report.spark)}`);
   return { prepared, output };
 }
 

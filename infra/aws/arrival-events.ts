@@ -9,6 +9,7 @@ import { SqsSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { runsOnObject } from '../../domain/ingest';
+import { UNREAD_EVENTS_ALARM } from './alarm-names';
 import type { ArrivalEventsProps } from './arrival-events-props';
 
 /** Longer than a worker takes for a batch; one that waits for Temporal renews it. */
@@ -23,6 +24,8 @@ const RETENTION = Duration.days(14);
  */
 export class ArrivalEvents extends Construct {
   readonly queue: Queue;
+  /** What nobody could read. */
+  readonly deadLetters: Queue;
 
   constructor(scope: Construct, id: string, { pipelines, buckets, key, alarmTopic }: ArrivalEventsProps) {
     super(scope, id);
@@ -31,11 +34,11 @@ export class ArrivalEvents extends Construct {
     const topic = new Topic(this, 'Topic', { displayName: 'Meridian raw objects', enforceSSL: true });
     key.encryptTopic(topic);
     const kept = { encryption: QueueEncryption.SQS_MANAGED, enforceSSL: true, retentionPeriod: RETENTION, removalPolicy: RemovalPolicy.DESTROY };
-    const deadLetters = new Queue(this, 'DeadLetters', kept);
+    this.deadLetters = new Queue(this, 'DeadLetters', kept);
     this.queue = new Queue(this, 'Queue', {
       ...kept,
       visibilityTimeout: VISIBILITY,
-      deadLetterQueue: { queue: deadLetters, maxReceiveCount: MOST_RECEIPTS },
+      deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: MOST_RECEIPTS },
     });
     topic.addSubscription(new SqsSubscription(this.queue, { rawMessageDelivery: true }));
 
@@ -60,9 +63,9 @@ export class ArrivalEvents extends Construct {
       );
     }
     const alarm = new Alarm(this, 'Unread', {
-      alarmName: 'meridian-unread-events',
+      alarmName: UNREAD_EVENTS_ALARM,
       alarmDescription: 'Events of raw objects could not be read and are in the dead-letter queue: the objects are found by listing all the same',
-      metric: deadLetters.metricApproximateNumberOfMessagesVisible({ statistic: Stats.MAXIMUM, period: Duration.minutes(5) }),
+      metric: this.deadLetters.metricApproximateNumberOfMessagesVisible({ statistic: Stats.MAXIMUM, period: Duration.minutes(5) }),
       comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
       threshold: 1,
       evaluationPeriods: 1,

@@ -1,7 +1,8 @@
-import { CfnCondition, CfnDeletionPolicy, type CfnResource, Fn, Token } from 'aws-cdk-lib';
+import { CfnCondition, CfnDeletionPolicy, type CfnResource, Fn, RemovalPolicy, Token } from 'aws-cdk-lib';
 import { CfnSecurityGroup } from 'aws-cdk-lib/aws-ec2';
 import { CfnDBCluster, CfnDBClusterParameterGroup, CfnDBInstance, CfnDBSubnetGroup } from 'aws-cdk-lib/aws-rds';
 import { Construct } from 'constructs';
+import { acceptFinding } from './accepted-findings';
 import type { DatabaseProps } from './database-props';
 
 /** The major version that every test runs on; from 15.7 on a cluster can pause at no capacity. @see Aurora, "Scaling to Zero ACUs" */
@@ -18,6 +19,8 @@ export class Database extends Construct {
   readonly host: string;
   /** ARN of the secret with `username` and `password`. */
   readonly secretArn: string;
+  /** The same, in a list of which only what exists is left. */
+  readonly secretArns: readonly string[];
   /** A member of this group may connect to the cluster; an existing database lets it in itself. */
   readonly clients: CfnSecurityGroup;
   /** What the worker's connections to the database may go to. */
@@ -94,6 +97,8 @@ export class Database extends Construct {
       copyTagsToSnapshot: true,
       deletionProtection: AuroraDeletionProtection.valueAsString as unknown as boolean, // a template may spell it as text
     });
+    acceptFinding(cluster, 'RDS10', 'Protected unless the parameter AuroraDeletionProtection says otherwise, which a person sets before taking the stack away');
+    acceptFinding(cluster, 'RDS11', 'Nobody but members of one security group reaches the port, which another number would not hide from them');
     cluster.cfnOptions.deletionPolicy = CfnDeletionPolicy.SNAPSHOT;
     cluster.cfnOptions.updateReplacePolicy = CfnDeletionPolicy.SNAPSHOT;
     const instance = new CfnDBInstance(this, 'Instance', {
@@ -103,12 +108,19 @@ export class Database extends Construct {
       publiclyAccessible: false,
       autoMinorVersionUpgrade: true,
     });
+    instance.applyRemovalPolicy(RemovalPolicy.DESTROY); // the data are the cluster's
     for (const resource of [group, subnets, settings, cluster, instance] satisfies CfnResource[])
       resource.cfnOptions.condition = isNew;
 
     const either = (mine: unknown, theirs: unknown) => Fn.conditionIf(isNew.logicalId, mine, theirs);
     this.host = either(cluster.attrEndpointAddress, PostgresHost.valueAsString).toString();
     this.secretArn = either(cluster.attrMasterUserSecretSecretArn, PostgresSecretArn.valueAsString).toString();
+    const isGiven = new CfnCondition(this, 'IsGiven', { expression: Fn.conditionNot(Fn.conditionEquals(PostgresSecretArn.valueAsString, '')) });
+    isGiven.overrideLogicalId('HasPostgres');
+    this.secretArns = [
+      either(cluster.attrMasterUserSecretSecretArn, { Ref: 'AWS::NoValue' }).toString(),
+      Fn.conditionIf(isGiven.logicalId, PostgresSecretArn.valueAsString, { Ref: 'AWS::NoValue' }).toString(),
+    ];
     this.egress = {
       description: 'PostgreSQL',
       ipProtocol: 'tcp',

@@ -1,6 +1,7 @@
 import { App, type AppProps } from 'aws-cdk-lib';
 import { pipelines } from '../../pipelines';
 import { MeridianStack } from './meridian-stack';
+import { MonitoringStack } from './monitoring-stack';
 import { RuntimeStack } from './runtime-stack';
 
 /** Every stack of Meridian, not yet written anywhere: what `app.ts` synthesises and the checks read is the same tree. */
@@ -11,6 +12,7 @@ export function meridianApp(props: AppProps = {}): App {
     context: { '@aws-cdk/aws-iam:minimizePolicies': true },
   });
   new MeridianStack(app, 'Meridian', { pipelines });
+  new MonitoringStack(app, 'MeridianMonitoring', { pipelines });
   new RuntimeStack(app, 'MeridianRuntime');
   return app;
 }

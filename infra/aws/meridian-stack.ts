@@ -71,6 +71,7 @@ export class MeridianStack extends Stack {
     const { repository } = new WorkerImage(this, 'WorkerImage');
     for (const [key, value, description] of [
       ['WorkerRoleArn', workerRole.roleArn, 'For the task or instance that runs the worker'],
+      ['DeadLetterQueueName', arrivals.deadLetters.queueName, 'Events that nobody could read'],
       ['WorkerImageRepositoryUri', repository.repositoryUri, 'Where the worker image is pushed'],
       ['WorkerImageRepositoryArn', repository.repositoryArn, 'What the runtime stack may pull from'],
     ] as const) {

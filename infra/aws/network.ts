@@ -1,4 +1,4 @@
-import { Aws, CfnCondition, type CfnResource, Fn, type ICfnConditionExpression, Tags, Token } from 'aws-cdk-lib';
+import { Aws, CfnCondition, type CfnResource, Fn, type ICfnConditionExpression, RemovalPolicy, Tags, Token } from 'aws-cdk-lib';
 import {
   CfnEIP,
   CfnFlowLog,
@@ -55,6 +55,7 @@ export class Network extends Construct {
       'LeavesByPublicAddress',
       Fn.conditionAnd(this.isNew, Fn.conditionEquals(Egress.valueAsString, 'public-address')),
     );
+    const hasSubnets = condition('HasSubnets', Fn.conditionNot(Fn.conditionEquals(SubnetIds.valueAsString, '')));
     const logged = condition(
       'LogsTraffic',
       Fn.conditionAnd(this.isNew, Fn.conditionEquals(FlowLogs.valueAsString, 'true')),
@@ -125,11 +126,11 @@ export class Network extends Construct {
     );
     this.logTraffic(vpc, logged);
 
-    const existing = Fn.split(',', SubnetIds.valueAsString);
-    const either = (mine: unknown, theirs: unknown) => Fn.conditionIf(this.isNew.logicalId, mine, theirs);
-    this.vpcId = either(vpc.ref, VpcId.valueAsString).toString();
-    this.privateSubnets = Token.asList(either(privateSubnets, existing));
-    this.workerSubnets = Token.asList(either(Fn.conditionIf(byNat.logicalId, privateSubnets, publicSubnets), existing));
+    // Given with the network alone, as the rules see to.
+    const theirs = (mine: unknown) => Token.asList(Fn.conditionIf(hasSubnets.logicalId, Fn.split(',', SubnetIds.valueAsString), mine));
+    this.vpcId = Fn.conditionIf(this.isNew.logicalId, vpc.ref, VpcId.valueAsString).toString();
+    this.privateSubnets = theirs(privateSubnets);
+    this.workerSubnets = theirs(Fn.conditionIf(byNat.logicalId, privateSubnets, publicSubnets));
     this.assignPublicIp = Fn.conditionIf(byAddress.logicalId, 'ENABLED', 'DISABLED').toString();
     this.made = { vpcId: vpc.ref, privateSubnets, routeTables: [publicRoutes.ref, privateRoutes.ref] };
   }
@@ -137,6 +138,7 @@ export class Network extends Construct {
   /** Who connected to whom, kept for a month. */
   private logTraffic(vpc: CfnVPC, condition: CfnCondition): void {
     const group = made(new CfnLogGroup(this, 'Traffic', { retentionInDays: 30 }), condition);
+    group.applyRemovalPolicy(RemovalPolicy.DESTROY);
     const role = new Role(this, 'TrafficRole', {
       description: 'Meridian: logs the traffic of its network',
       assumedBy: new ServicePrincipal('vpc-flow-logs.amazonaws.com', {

@@ -1,6 +1,6 @@
 import { CfnParameter, type CfnParameterProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
-import { AURORA_ACUS, TASK_COUNTS_LEAST, TASK_COUNTS_MOST } from './runtime-choices';
+import { AURORA_ACUS, NOWHERE, TASK_COUNTS_LEAST, TASK_COUNTS_MOST } from './runtime-choices';
 import { WORKER_SIZES } from './worker-sizes';
 
 const SECRET_ARN = '^(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6})?$';
@@ -76,8 +76,8 @@ const PARAMETERS = {
   },
   PostgresCidr: {
     ...TEXT,
-    default: '',
-    allowedPattern: `^(${CIDR})?$`,
+    default: NOWHERE,
+    allowedPattern: `^${CIDR}$`,
     description: 'Addresses of the existing PostgreSQL: the worker connects to no others',
   },
   PostgresPort: { type: 'Number', default: 5432, minValue: 1, maxValue: 65535, description: 'Port of PostgreSQL' },

@@ -10,10 +10,7 @@ import { WorkerService } from './worker-service';
 
 /** What the CDK's own look at the template says and does not mean here. */
 const ACKNOWLEDGED = [
-  {
-    id: 'CloudFormation-Validate::E1154',
-    reason: 'It reads the empty default of SubnetIds, which stands for no network',
-  },
+  { id: 'CloudFormation-Validate::E1154', reason: 'It reads the empty default of SubnetIds, which no service is made with' },
   {
     id: 'CloudFormation-Validate::W1001',
     reason: 'An Fn::If of the same condition stands around each reference to what may not be made',

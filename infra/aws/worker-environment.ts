@@ -94,7 +94,7 @@ export class WorkerEnvironment {
       inject(payloadKeys, 'MERIDIAN_PAYLOAD_KEYS', value('PayloadKeysSecretArn')),
     ];
     this.secretArns = [
-      database.secretArn,
+      ...database.secretArns,
       ...(
         [
           [apiKey, 'TemporalApiKeySecretArn'],

@@ -1,8 +1,9 @@
-import { Aws, CfnCondition, Fn } from 'aws-cdk-lib';
+import { Aws, CfnCondition, Fn, RemovalPolicy } from 'aws-cdk-lib';
 import { CfnSecurityGroup } from 'aws-cdk-lib/aws-ec2';
 import { CfnCluster, CfnService } from 'aws-cdk-lib/aws-ecs';
 import { CfnLogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
+import { acceptFinding } from './accepted-findings';
 import type { WorkerServiceProps } from './worker-service-props';
 import { WorkerTask } from './worker-task';
 
@@ -51,9 +52,11 @@ export class WorkerService extends Construct {
       ],
     });
     this.logs = new CfnLogGroup(this, 'Logs', { retentionInDays: LOG_DAYS });
+    this.logs.applyRemovalPolicy(RemovalPolicy.DESTROY);
     this.cluster = new CfnCluster(this, 'Cluster', {
       clusterSettings: [{ name: 'containerInsights', value: 'disabled' }],
     });
+    acceptFinding(this.cluster, 'ECS4', 'Container Insights are some twenty metrics to pay for (S2.27); the backlog and the alarm of missing workers say what they would');
     const { definition } = new WorkerTask(this, 'Task', { parameters, database, logs: this.logs });
     this.service = new CfnService(this, 'Service', {
       serviceName: Fn.join('-', [Aws.STACK_NAME, 'worker']),

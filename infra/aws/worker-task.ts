@@ -2,6 +2,7 @@ import { Aws, CfnCondition, Fn } from 'aws-cdk-lib';
 import { CfnTaskDefinition } from 'aws-cdk-lib/aws-ecs';
 import { CfnPolicy, Effect, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
+import { acceptFinding, acceptWildcards } from './accepted-findings';
 import { imported } from './imported';
 import { SCRATCH, WorkerEnvironment } from './worker-environment';
 import type { WorkerTaskProps } from './worker-task-props';
@@ -75,6 +76,7 @@ export class WorkerTask extends Construct {
         },
       ],
     });
+    acceptFinding(this.definition, 'ECS2', 'Variables of the task name resources; what is secret is injected from Secrets Manager, and a test holds the two apart');
   }
 
   /** What starts a worker: pulls its one image, writes its one log group, reads the secrets that it is given. */
@@ -92,7 +94,8 @@ export class WorkerTask extends Construct {
     const allow = (actions: readonly string[], resources: readonly string[]) => {
       role.addToPolicy(new PolicyStatement({ actions: [...actions], resources: [...resources] }));
     };
-    allow(['ecr:GetAuthorizationToken'], ['*']); // knows no resources
+    allow(['ecr:GetAuthorizationToken'], ['*']);
+    acceptWildcards(role, 'A token of ECR is of the whole registry: the action knows no resources', '*');
     allow(
       ['ecr:BatchCheckLayerAvailability', 'ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer'],
       [imported(DataStack, 'WorkerImageRepositoryArn')],

@@ -45,5 +45,6 @@ function excusesOn(construct: IConstruct): readonly Excuse[] {
   return construct.node.metadata
     .filter(({ type }) => type === Validations.ACKNOWLEDGED_RULES_METADATA_KEY)
     .flatMap(({ data }) => Object.entries(data as Readonly<Record<string, string>>))
-    .map(([rule, reason]) => ({ rule: rule.replace(/^annotation::/i, ''), path: construct.node.path, reason }));
+    .map(([rule, reason]) => ({ rule: rule.replace(/^annotation::/i, ''), path: construct.node.path, reason }))
+    .filter(({ rule }) => rule.startsWith('AwsSolutions-')); // the CDK's own rules are excused in the same place
 }

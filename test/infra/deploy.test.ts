@@ -3,7 +3,7 @@ import {
   DescribeStacksCommand,
   paginateListStackResources,
 } from '@aws-sdk/client-cloudformation';
-import { CloudWatchClient, DescribeAlarmsCommand } from '@aws-sdk/client-cloudwatch';
+import { CloudWatchClient, DescribeAlarmsCommand, GetDashboardCommand } from '@aws-sdk/client-cloudwatch';
 import {
   DescribeContinuousBackupsCommand,
   DescribeTableCommand,
@@ -24,7 +24,7 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
-import { SNSClient } from '@aws-sdk/client-sns';
+import { ListSubscriptionsByTopicCommand, SNSClient } from '@aws-sdk/client-sns';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -34,14 +34,16 @@ import { candidateCatalogTable } from '../../activities/data-quality';
 import { createPublicationActivities } from '../../activities/publication';
 import { QUALITY_STEPS, rulesetName, rulesetText } from '../../domain/ruleset';
 import { STACK_OUTPUTS } from '../../domain/stack-outputs';
+import { cycleFailedAlarm, gateFailedAlarm } from '../../infra/aws/alarm-names';
 import { deployStack as deployTo, UNASKED } from '../../infra/deploy/deploy-stack';
+import { STACKS } from '../../infra/deploy/stacks';
 import { synthesise, templateOf } from '../../infra/deploy/synthesis';
 import { type Template } from '../../infra/deploy/template';
 import { deployLocal, localTarget } from '../../infra/local/deploy';
 import { type Progress, silent } from '../../infra/local/progress';
 import { closeGaps, TEMPLATE_GAPS } from '../../infra/local/template-gaps';
-import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
 import { withConditions } from '../../infra/local/template-conditions';
+import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
 import { type LocalAws, startLocalAws } from '../support/local-aws';
 
 const home = mkdtempSync(join(tmpdir(), 'meridian-deploy-'));
@@ -294,8 +296,8 @@ describe('What the emulator drops from templates', () => {
   });
 });
 
-describe('The alarm of a failed gate', () => {
-  test('S2.18 goes off when a cycle reports its rejection', async () => {
+describe('The alarms of a failed gate and a failed cycle', () => {
+  test('S2.18 S4.19 go off when cycles report a rejection and a failure', async () => {
     const { cloudwatch, glue, sns } = clientsIn('us-east-1');
     const { announceOutcome } = createPublicationActivities({
       cloudwatch,
@@ -315,26 +317,38 @@ describe('The alarm of a failed gate', () => {
       intervalEnd: '2018-08-02T00:00:00Z',
       generation: 1,
     };
-    const alarm = async () => {
-      const { MetricAlarms } = await cloudwatch.send(
-        new DescribeAlarmsCommand({ AlarmNames: [`meridian-gate-failed-${cycle.pipeline}`] }),
-      );
-      return MetricAlarms?.[0];
-    };
-    expect((await alarm())?.StateValue).not.toBe('ALARM');
+    const AlarmNames = [cycleFailedAlarm(cycle.pipeline), gateFailedAlarm(cycle.pipeline)];
+    const alarms = async () => (await cloudwatch.send(new DescribeAlarmsCommand({ AlarmNames }))).MetricAlarms ?? [];
+    const ringing = async () => (await alarms()).filter(({ StateValue }) => StateValue === 'ALARM');
+    expect(await alarms()).toHaveLength(2);
+    expect(await ringing()).toEqual([]);
 
-    await new MockActivityEnvironment().run(announceOutcome, {
-      cycle,
-      outcome: 'rejected' as const,
-      counts: { RecordsStored: 1 },
-    });
+    for (const outcome of ['rejected', 'failed'] as const) {
+      await new MockActivityEnvironment().run(announceOutcome, { cycle, outcome, counts: { RecordsStored: 1 } });
+    }
 
     const deadline = Date.now() + 45_000;
-    while ((await alarm())?.StateValue !== 'ALARM' && Date.now() < deadline) await sleep(200);
-    expect(await alarm()).toMatchObject({
-      StateValue: 'ALARM',
-      AlarmActions: [deployed['MERIDIAN_OUTCOME_TOPIC_ARN']],
-    });
+    while ((await ringing()).length < 2 && Date.now() < deadline) await sleep(200);
+    expect((await ringing()).map(({ AlarmActions }) => AlarmActions)).toEqual(Array(2).fill([deployed['MERIDIAN_OUTCOME_TOPIC_ARN']]));
+  });
+});
+
+describe('The monitoring stack beside it', () => {
+  test('S4.20 X14 imports what the data stack exports: a dashboard of real names, and who is told', async () => {
+    const { cloudformation, cloudwatch, sns } = clientsIn('us-east-1');
+    const template = templateOf(await synthesise(home, silent.note), STACKS.monitoring);
+    const parameters = { AlarmEmail: 'ops@example.org', FreshnessHours: '26' };
+
+    const stack = await deployTo(localTarget(cloudformation), { stack: STACKS.monitoring, template, parameters }, UNASKED);
+
+    expect(Object.keys(stack?.resources ?? {}).sort()).toEqual(Object.keys(withConditions(template, parameters).Resources).sort());
+    const { DashboardBody = '' } = await cloudwatch.send(new GetDashboardCommand({ DashboardName: STACKS.monitoring }));
+    const named = JSON.stringify(JSON.parse(DashboardBody));
+    for (const name of ['LEDGER_TABLE', 'OBJECTS_TABLE', 'EMR_APPLICATION_ID']) expect(named).toContain(deployed[`MERIDIAN_${name}`]);
+    expect(named).toContain(`"QueueName","${deployed['MERIDIAN_EVENT_QUEUE_URL']?.split('/').at(-1)}"`);
+    const TopicArn = deployed['MERIDIAN_OUTCOME_TOPIC_ARN'];
+    const { Subscriptions } = await sns.send(new ListSubscriptionsByTopicCommand({ TopicArn }));
+    expect(Subscriptions?.map(({ Protocol, Endpoint }) => [Protocol, Endpoint])).toEqual([['email', 'ops@example.org']]);
   });
 });
 

@@ -1,5 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parameterFaults } from '../../infra/deploy/parameter-faults';
+import type { Template as DeployTemplate } from '../../infra/deploy/template';
 import { readTemporalSettings } from '../../edge/temporal-settings';
 import { STACK_OUTPUTS } from '../../domain/stack-outputs';
 import { databaseTls } from '../../sql/database-tls';
@@ -198,42 +200,29 @@ describe('The runtime stack on the local AWS, unmodified (S2.25, X14)', () => {
 
 describe('Bad input is named, and nothing is made', () => {
   const contradictions: readonly (readonly [string, Values])[] = [
-    ['No PostgreSQL', { AuroraMaxAcu: '' }],
+    ['PostgresHost names an existing PostgreSQL, or AuroraMaxAcu', { AuroraMaxAcu: '' }],
+    ['only one of PostgresHost', { PostgresHost: 'db', PostgresSecretArn: EXISTING.PostgresSecretArn, PostgresCidr: '10.0.0.0/8' }],
+    ['PostgresSecretArn comes with PostgresHost', { AuroraMaxAcu: '', PostgresHost: 'db', PostgresCidr: '10.0.0.0/8' }],
+    ['PostgresCidr comes with PostgresHost', { AuroraMaxAcu: '', PostgresHost: 'db', PostgresSecretArn: EXISTING.PostgresSecretArn }],
+    ['PostgresSecretArn is empty with AuroraMaxAcu', { PostgresSecretArn: EXISTING.PostgresSecretArn }],
+    ['PostgresCidr is left alone with AuroraMaxAcu', { PostgresCidr: '10.0.0.0/8' }],
+    ['PostgresCa is rds with AuroraMaxAcu', { PostgresCa: 'system' }],
+    ['SubnetIds come with VpcId', { VpcId: EXISTING.VpcId }],
+    ['VpcId comes with SubnetIds', { SubnetIds: EXISTING.SubnetIds }],
+    ['Egress is left alone with VpcId', { VpcId: EXISTING.VpcId, SubnetIds: EXISTING.SubnetIds, Egress: 'nat-gateway' }],
+    ['InterfaceEndpoints is false with VpcId', { VpcId: EXISTING.VpcId, SubnetIds: EXISTING.SubnetIds, InterfaceEndpoints: 'true' }],
+    ['FlowLogs is false with VpcId', { VpcId: EXISTING.VpcId, SubnetIds: EXISTING.SubnetIds, FlowLogs: 'true' }],
+    ['TemporalApiKeySecretArn comes with the authentication api-key', { TemporalApiKeySecretArn: '' }],
+    ['TemporalCertificateSecretArn comes with the authentication mtls', { TemporalAuthentication: 'mtls', TemporalApiKeySecretArn: '' }],
+    ['TemporalApiKeySecretArn is empty unless', { TemporalAuthentication: 'tls' }],
+    ['TemporalCertificateSecretArn is empty unless', { TemporalCertificateSecretArn: EXISTING.TemporalCertificateSecretArn }],
     [
-      'Two PostgreSQL',
-      { PostgresHost: 'db', PostgresSecretArn: EXISTING.PostgresSecretArn, PostgresCidr: '10.0.0.0/8' },
+      'TemporalCaSecretArn is empty with the authentication plaintext',
+      { TemporalAuthentication: 'plaintext', TemporalApiKeySecretArn: '', TemporalCaSecretArn: EXISTING.TemporalCaSecretArn },
     ],
-    ['PostgresHost needs PostgresSecretArn', { AuroraMaxAcu: '', PostgresHost: 'db', PostgresCidr: '10.0.0.0/8' }],
-    [
-      'PostgresHost needs PostgresCidr',
-      { AuroraMaxAcu: '', PostgresHost: 'db', PostgresSecretArn: EXISTING.PostgresSecretArn },
-    ],
-    ['leave PostgresSecretArn empty', { PostgresSecretArn: EXISTING.PostgresSecretArn }],
-    ['leave PostgresCidr empty', { PostgresCidr: '10.0.0.0/8' }],
-    ['leave PostgresCa at rds', { PostgresCa: 'system' }],
-    ['VpcId needs SubnetIds', { VpcId: EXISTING.VpcId }],
-    ['SubnetIds without VpcId', { SubnetIds: EXISTING.SubnetIds }],
-    ['Egress is of a new network', { VpcId: EXISTING.VpcId, SubnetIds: EXISTING.SubnetIds, Egress: 'nat-gateway' }],
-    [
-      'InterfaceEndpoints are made in a new network',
-      { VpcId: EXISTING.VpcId, SubnetIds: EXISTING.SubnetIds, InterfaceEndpoints: 'true' },
-    ],
-    ['FlowLogs are of a new network', { VpcId: EXISTING.VpcId, SubnetIds: EXISTING.SubnetIds, FlowLogs: 'true' }],
-    ['api-key needs TemporalApiKeySecretArn', { TemporalApiKeySecretArn: '' }],
-    ['mtls needs TemporalCertificateSecretArn', { TemporalAuthentication: 'mtls', TemporalApiKeySecretArn: '' }],
-    ['TemporalAuthentication is not api-key', { TemporalAuthentication: 'tls' }],
-    ['TemporalAuthentication is not mtls', { TemporalCertificateSecretArn: EXISTING.TemporalCertificateSecretArn }],
-    [
-      'TemporalAuthentication is plaintext',
-      {
-        TemporalAuthentication: 'plaintext',
-        TemporalApiKeySecretArn: '',
-        TemporalCaSecretArn: EXISTING.TemporalCaSecretArn,
-      },
-    ],
-    ['MinWorkers 0 needs MaxWorkers 0', { MinWorkers: '0' }],
-    ['MaxWorkers must be at least MinWorkers, 4', { MinWorkers: '4', MaxWorkers: '2' }],
-    ['MaxWorkers must be at least MinWorkers, 1', { MaxWorkers: '0' }],
+    ['MaxWorkers is 0 with MinWorkers 0', { MinWorkers: '0' }],
+    ['MaxWorkers is at least MinWorkers, 4', { MinWorkers: '4', MaxWorkers: '2' }],
+    ['MaxWorkers is at least MinWorkers, 1', { MaxWorkers: '0' }],
     ['TemporalApiKeySecretArn', { TemporalApiKeySecretArn: 'tmprl_the-key-itself' }],
     ['SubnetIds', { VpcId: EXISTING.VpcId, SubnetIds: 'subnet-0123456789abcdef0' }],
   ];
@@ -242,6 +231,8 @@ describe('Bad input is named, and nothing is made', () => {
     await expect(stacks.create('Refused', template, { ...LEAST, ...values })).rejects.toThrow(named);
 
     expect(await stacks.find('Refused')).toBeUndefined();
+    // The plan of a deployment says the same without asking AWS.
+    expect(parameterFaults(template.toJSON() as DeployTemplate, { ...LEAST, ...values }, {}).join()).toContain(named);
   });
 
   test.each(['WorkerImageTag', 'JobsUri', 'TemporalHost'] as const)('a missing %s', async (missing) => {

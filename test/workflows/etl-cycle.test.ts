@@ -48,6 +48,9 @@ test('a good night runs its stages in order and is promoted', async () => {
   expect(positions).toEqual([...positions].sort((a, b) => a - b));
   expect(positions).not.toContain(-1);
   expect(names(calls)).not.toContain('voidCycle');
+  expect(report).toMatchObject({ spark: { vCpuHours: 0.1, memoryGbHours: 0.4, storageGbHours: 1 } });
+  const { input } = calls.find(({ name }) => name === 'announceOutcome') ?? {};
+  expect(input).toMatchObject({ spark: { vCpuHours: 0.1 }, seconds: { transform: expect.any(Number) as number, publish: expect.any(Number) as number } });
 });
 
 test('a night without new objects is empty: no job, nothing promoted, the turn released', async () => {
@@ -111,6 +114,8 @@ test('a job that fails for good fails the cycle, voids its chunks and releases t
   expect(names(calls).slice(names(calls).indexOf('awaitSparkJob') + 1)).toEqual(
     ['openJobs', 'settlePromotion', 'voidCycle', 'dropCandidates', 'removeGatePartitions', 'closeCycle', 'releaseTurn', 'announceOutcome'],
   );
+  const { seconds } = calls.find(({ name }) => name === 'announceOutcome')?.input as { seconds: object };
+  expect(Object.keys(seconds)).toEqual(['resolve', 'turn', 'discover', 'dedup', 'transform']);
 });
 
 test('a passing fault is retried by the activity alone: one submit, one promotion', async () => {

@@ -1,0 +1,15 @@
+/** What EMR Serverless bills a job run by (S0.4). */
+export interface SparkUsage {
+  readonly vCpuHours: number;
+  readonly memoryGbHours: number;
+  readonly storageGbHours: number;
+}
+
+/** `0.12 vCPU-hours, 0.48 GB-hours`: for a stage's sentence. */
+export function sparkUsageSentence({ vCpuHours, memoryGbHours }: SparkUsage): string {
+  return `${hours(vCpuHours)} vCPU-hours, ${hours(memoryGbHours)} GB-hours`;
+}
+
+function hours(amount: number): string {
+  return String(Math.round(amount * 1_000) / 1_000);
+}

@@ -1,0 +1,4 @@
+/** Who hears of spending. */
+export interface MonthlyBudgetProps {
+  readonly topicArn: string;
+}
