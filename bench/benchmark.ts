@@ -14,8 +14,16 @@ export interface BenchContext {
   readonly quick: boolean;
   /** An empty folder, removed afterwards. */
   readonly scratch: string;
+  /** Another commit of the product to measure by turns with the present one, where a benchmark can. */
+  readonly against?: Checkout;
   /** What happens now, for whoever waits. */
   note(message: string): void;
+}
+
+export interface Checkout {
+  readonly commit: string;
+  /** Its folder, with this one's packages. */
+  readonly root: string;
 }
 
 export interface Findings {

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
+import { ROOT } from './checkout';
 import { loadNow, type Usage } from './measure';
 
 /** One number of a benchmark, held against its limit where it has one. */
@@ -32,7 +33,6 @@ export interface RecordedRun extends Usage {
   readonly results: readonly Result[];
 }
 
-const ROOT = join(__dirname, '..');
 const RESULTS = join(__dirname, 'results.jsonl');
 
 /** A number without a limit: what it was, for whoever compares. */

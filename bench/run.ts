@@ -10,6 +10,7 @@ import { createOutput, messageOf, type Output, UsageError } from '../cli/output'
 import { testEnvironment } from '../test/support/toolchain-environment';
 import { type Benchmark } from './benchmark';
 import { BENCHMARKS } from './cases';
+import { withCheckout } from './checkout';
 import { loadNow } from './measure';
 import { writePage } from './page';
 import { machine, presentCommit, type RecordedRun, recordRun } from './results';
@@ -20,6 +21,7 @@ interface Options {
   readonly json?: boolean;
   readonly record: boolean;
   readonly plots?: boolean;
+  readonly against?: string;
 }
 
 async function main(names: readonly string[], options: Options): Promise<void> {
@@ -34,7 +36,7 @@ async function main(names: readonly string[], options: Options): Promise<void> {
   const failed: { readonly bench: string; readonly message: string }[] = [];
   for (const bench of chosen) {
     try {
-      const run = await runOne(bench, options.quick === true, output);
+      const run = await runOne(bench, options, output);
       runs.push(run);
       if (options.record) recordRun(run);
       output.note(resultsText(run));
@@ -51,13 +53,14 @@ async function main(names: readonly string[], options: Options): Promise<void> {
   process.exitCode = broken.length === 0 && failed.length === 0 ? 0 : 1;
 }
 
-async function runOne(bench: Benchmark, quick: boolean, output: Output): Promise<RecordedRun> {
+async function runOne(bench: Benchmark, { quick = false, against }: Options, output: Output): Promise<RecordedRun> {
   const scratch = mkdtempSync(join(tmpdir(), 'meridian-bench-'));
   const head = { bench: bench.name, size: quick ? 'quick' : 'full', commit: presentCommit(), startedAt: new Date().toISOString(), machine: machine() } as const;
   const before = loadNow().load;
   output.note(runHeading(bench, head.size, before));
   try {
-    const { results, usage } = await bench.run({ quick, scratch, note: (message) => output.note(`  ${message}`) });
+    const context = { quick, scratch, note: (message: string) => output.note(`  ${message}`) };
+    const { results, usage } = against === undefined ? await bench.run(context) : await withCheckout(against, scratch, (checkout) => bench.run({ ...context, against: checkout }));
     return { ...head, load: [before, loadNow().load], ...usage, results };
   } finally {
     rmSync(scratch, { recursive: true, force: true });
@@ -75,6 +78,7 @@ const program = new Command('bench')
   .argument('[name...]', `which; all unless named:\n${BENCHMARKS.map(({ name, title }) => `  ${name}: ${title}`).join('\n')}`)
   .option('--quick', 'small inputs, all within three minutes')
   .option('--json', 'one document on stdout: results[] with name, value, unit, limit, ratio, holds')
+  .option('--against <commit>', 'measure that commit by turns with the present code, and say the ratios (cycle-overhead, dedup)')
   .option('--no-record', 'leave bench/results.jsonl and docs/performance.md as they are')
   .option('--plots', 'only make docs/performance.md anew from bench/results.jsonl')
   .exitOverride()

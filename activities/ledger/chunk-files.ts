@@ -46,12 +46,16 @@ export async function writeStorageFiles(
   for (const [index, [day, count]] of days.entries()) {
     const eventDate = dateOfDay(Number(day));
     const path = join(dir, `storage-${index}.parquet`);
+    const fields = spec.record.fields.map((field) => sqlName(field.name)).join(', ');
+    // The objects' names come in after the sort, which would carry them along a million times.
     await db.run(`copy (
-      select ${spec.record.fields.map((field) => sqlName(field.name)).join(', ')},
-        ${sqlText(cycleId(cycle))} as cycle_id, ${cycle.generation}::integer as generation, raw_object, raw_version, _line as raw_line
-      from record join object using (_object)
-      where _position in (select _position from keep where _day = ${Number(day)}) and _reason is null
-      order by ${sqlName(spec.record.eventTime)}, _position
+      select ${fields}, ${sqlText(cycleId(cycle))} as cycle_id, ${cycle.generation}::integer as generation,
+        ${nameOfObject('raw_object')}, ${nameOfObject('raw_version')}, _line as raw_line
+      from (
+        select ${fields}, _object, _line from record
+        where _position in (select _position from keep where _day = ${Number(day)}) and _reason is null
+        order by ${sqlName(spec.record.eventTime)}, _position
+      )
     ) to ${sqlText(path)} (format parquet, compression zstd)`);
     files.push({
       path,
@@ -62,6 +66,11 @@ export async function writeStorageFiles(
     });
   }
   return files;
+}
+
+/** Objects are numbered from 0, lists from 1. */
+function nameOfObject(column: 'raw_object' | 'raw_version'): string {
+  return `(select list(${column} order by _object) from object)[_object + 1] as ${column}`;
 }
 
 /** Writes the records in quarantine as gzipped JSON lines: reason, detail, object, version, line, and the line's beginning. */

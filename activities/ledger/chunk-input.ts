@@ -10,7 +10,7 @@ import { forEachParallel } from '../for-each-parallel';
 import type { RawLimits } from './line-splitter';
 import { parquetRows } from './parquet-rows';
 import { RawLineFile } from './raw-lines';
-import { CREATE_OBJECT_TABLE, createRecordTable } from './record-sql';
+import { CREATE_OBJECT_TABLE, createRecordTable, createRecordView } from './record-sql';
 
 const DOWNLOADS_AT_ONCE = 8;
 /** Bytes of objects on disk at once, before their lines are collected; one object may be larger. */
@@ -28,18 +28,24 @@ export interface CollectDependencies {
   readonly onProgress: (objectsRead: number) => void;
 }
 
-/**
- * Downloads the objects in their order, a batch at a time, and collects their lines, or rows as lines, in one file.
- * @returns records of each object, as counted before any parsing
- */
+/** A chunk's records on the local disk. */
+export interface CollectedRecords {
+  /** Records of each object, as counted before any parsing. */
+  readonly counts: readonly number[];
+  /** With the rows of Parquet objects that needed no judge. */
+  readonly soundFiles: readonly string[];
+}
+
+/** Downloads the objects in their order, a batch at a time, and collects their lines, or rows as lines, in one file, and sound rows in others. */
 export async function collectLines(
   deps: CollectDependencies,
   spec: PipelineSpec,
   objects: readonly RawObject[],
   lineFile: string,
-): Promise<readonly number[]> {
+): Promise<CollectedRecords> {
   const lines = await RawLineFile.create(lineFile, deps.limits);
   const counts: number[] = [];
+  const soundFiles: string[] = [];
   try {
     for (const batch of batchesOf(objects)) {
       const pathOf = (index: number) => join(deps.dir, `raw-${index}`); // keys are data: no file is named by one
@@ -47,7 +53,7 @@ export async function collectLines(
         downloadObject(deps.s3, { bucket: deps.rawBucket, ...object }, pathOf(index), { signal: deps.signal }),
       );
       for (const { object, index } of batch) {
-        counts.push(object.sizeBytes === 0 ? 0 : await addObject(deps, spec, lines, object, index, pathOf(index)));
+        counts.push(object.sizeBytes === 0 ? 0 : await addObject(deps, spec, lines, object, index, pathOf(index), soundFiles));
         await rm(pathOf(index));
         deps.onProgress(counts.length);
       }
@@ -55,7 +61,7 @@ export async function collectLines(
   } finally {
     await lines.close();
   }
-  return counts;
+  return { counts, soundFiles };
 }
 
 /** The formats differ in how records are read, and in nothing after that. */
@@ -66,24 +72,34 @@ async function addObject(
   object: RawObject,
   index: number,
   path: string,
+  soundFiles: string[],
 ): Promise<number> {
   switch (spec.raw.format) {
     case 'json-lines':
       return lines.addLines(index, path, await isGzip(object.key, path), signal);
-    case 'parquet':
-      return lines.addRows(index, parquetRows(path, spec.record.fields, { memoryMb, limits, spillDir: join(dir, 'spill'), signal }), signal);
+    case 'parquet': {
+      const file = join(dir, `sound-${index}`);
+      let sound = 0;
+      const split = { spec, object: index, window: eventWindowMs(spec, object.arrivalHour), file };
+      const options = { memoryMb, limits, spillDir: join(dir, 'spill'), signal, split, onSound: (rows: number) => (sound = rows) };
+      const judged = await lines.addRows(index, parquetRows(path, spec.record.fields, options), signal);
+      if (sound > 0) soundFiles.push(file);
+      else await rm(file, { force: true });
+      return sound + judged;
+    }
     default:
       return spec.raw.format satisfies never;
   }
 }
 
-/** Fills the tables `object` and `record` from the line file. */
+/** Fills the table `object`, and makes `record` of the line file and the files of sound rows. */
 export async function loadRecords(
   db: ChunkDatabase,
   spec: PipelineSpec,
   objects: readonly RawObject[],
   lineFile: string,
   limits: RawLimits,
+  soundFiles: readonly string[] = [],
 ): Promise<void> {
   await db.run(CREATE_OBJECT_TABLE);
   const appender = await db.connection.createAppender('object');
@@ -98,6 +114,7 @@ export async function loadRecords(
   });
   appender.closeSync();
   await db.run(createRecordTable(spec, lineFile, limits));
+  await db.run(createRecordView(spec, soundFiles));
 }
 
 function batchesOf(objects: readonly RawObject[]): { readonly object: RawObject; readonly index: number }[][] {

@@ -1,11 +1,15 @@
 import type { FieldSpec } from '../../domain/pipeline-spec';
 import { ChunkDatabase } from './chunk-database';
 import { KEPT_RAW_BYTES, type RawLimits } from './line-splitter';
+import { memberSql } from './parquet-member';
+import { type SoundSplit, type SoundSql, soundSql } from './sound-rows';
 import { sqlName, sqlText } from './sql-text';
 import { UnreadableObject } from './unreadable-object';
 
 /** One row as the JSON line that a device would have sent: an object of the declared sources that the file has. */
 export interface ParquetRow {
+  /** Its number in the file, from 1. */
+  readonly line: number;
   /** Cut where it is longer than is read. */
   readonly text: string;
   /** Of the whole text. */
@@ -19,6 +23,10 @@ export interface ParquetOptions {
   readonly spillDir: string;
   readonly limits: RawLimits;
   readonly signal: AbortSignal;
+  /** Rows that need no judge go there, typed, and are not among the others; absent: none do. */
+  readonly split?: SoundSplit;
+  /** Told how many they are: none after all when the object turns out to be unreadable. */
+  readonly onSound?: (rows: number) => void;
 }
 
 /** A fault of these is the machine's: the file was there a moment ago, and nothing spills while it is read. */
@@ -39,27 +47,65 @@ export async function* parquetRows(
   options: ParquetOptions,
 ): AsyncGenerator<Iterable<ParquetRow>> {
   const db = await ChunkDatabase.open({ ...options, inOrder: true });
+  let isWhole = false;
   try {
     // By its path DuckDB would take it for a Hive partition, or find options in the file's own name.
-    const source = `read_parquet(${sqlText(path)}, hive_partitioning = false, union_by_name = false)`;
+    const reader = (more: string) => `read_parquet(${sqlText(path)}, hive_partitioning = false, union_by_name = false${more})`;
+    const [source, numbered] = [reader(''), reader(', file_row_number = true')];
     const columns = await db.rows(`describe select * from ${source}`);
     const types = new Map(columns.map(([name, type]) => [`${name as string}`, `${type as string}`]));
-    yield* db.stream(rowsSql(source, fields, types, options.limits), ([text, sizeBytes, isUtf8]) => ({
+    const sound = await writeSoundRows(db, numbered, types, options);
+    isWhole = sound?.isAll === true;
+    if (isWhole) return;
+    let line = 0;
+    const rest =
+      sound === undefined
+        ? rowsSql(source, 'null', fields, types, options.limits)
+        : rowsSql(`(from ${numbered} where (${sound.condition}) is not true)`, 'file_row_number', fields, types, options.limits);
+    yield* db.stream(rest, ([text, sizeBytes, isUtf8, row]) => ({
+      line: row === null ? ++line : Number(row) + 1,
       text: `${text as string}`,
       sizeBytes: Number(sizeBytes),
       isUtf8: isUtf8 === true,
     }));
+    isWhole = true;
   } catch (error) {
     options.signal.throwIfAborted();
     const { message } = error as Error;
     throw isObjectsFault(message) ? new UnreadableObject(`no readable Parquet: ${shortened(message, path)}`) : error;
   } finally {
+    if (!isWhole) options.onSound?.(0); // an object counts whole or not at all
     db.close();
   }
 }
 
+/** Copies what is sound to its file. @returns undefined where the whole object must be looked at, a bomb among them */
+async function writeSoundRows(
+  db: ChunkDatabase,
+  source: string,
+  types: ReadonlyMap<string, string>,
+  { split, limits, onSound }: ParquetOptions,
+): Promise<{ readonly condition: string; readonly isAll: boolean } | undefined> {
+  const sql: SoundSql | undefined = split === undefined ? undefined : soundSql(split, source, types, limits);
+  if (sql === undefined) return undefined;
+  // The footer alone answers the first: a file may say that it has rows without end.
+  const rows = await numberOf(db, `select count(*) from ${source}`);
+  if (rows * sql.fixedBytes > limits.maxObjectBytes) return undefined;
+  const textBytes = sql.textBytes === '0' ? 0 : await numberOf(db, `select coalesce(sum(${sql.textBytes}), 0)::double from ${source}`);
+  if (rows * sql.fixedBytes + textBytes > limits.maxObjectBytes) return undefined;
+  const written = await numberOf(db, sql.copy);
+  onSound?.(written);
+  return { condition: sql.condition, isAll: written === rows };
+}
+
+async function numberOf(db: ChunkDatabase, sql: string): Promise<number> {
+  const [[value] = []] = await db.rows(sql);
+  return Number(value);
+}
+
 function rowsSql(
   source: string,
+  row: string,
   fields: readonly FieldSpec[],
   types: ReadonlyMap<string, string>,
   { maxLineBytes }: RawLimits,
@@ -69,20 +115,10 @@ function rowsSql(
     .map((field) => ({ field, column: sqlName(field.source), type: types.get(field.source) ?? '' }));
   const members = present.map(({ field, column, type }) => `${sqlText(field.source)}, ${memberSql(field, column, type)}`);
   const blobs = present.filter(({ type }) => type === 'BLOB').map(({ column }) => `(${column} is null or try(decode(${column})) is not null)`);
-  return `select case when _size > ${maxLineBytes} then left(_text, ${KEPT_RAW_BYTES}) else _text end, _size, _is_utf8 from (
-    select json_object(${members.join(', ')})::varchar as _text, strlen(_text) as _size,
+  return `select case when _size > ${maxLineBytes} then left(_text, ${KEPT_RAW_BYTES}) else _text end, _size, _is_utf8, _row from (
+    select ${row} as _row, json_object(${members.join(', ')})::varchar as _text, strlen(_text) as _size,
       ${blobs.length === 0 ? 'true' : blobs.join(' and ')} as _is_utf8
     from ${source})`;
-}
-
-function memberSql(field: FieldSpec, column: string, type: string): string {
-  if (field.type === 'timestamp-ms' && type.startsWith('TIMESTAMP')) {
-    // An instant that DuckDB cannot count (infinity) is none. A fraction of a millisecond stays to be seen by the judge.
-    const [count, perMs] = type === 'TIMESTAMP_NS' ? [`epoch_ns(${column})`, 1_000_000] : [`epoch_us(${column})`, 1_000];
-    return `try(case when ${count} % ${perMs} = 0 then to_json(${count} // ${perMs}) else to_json(${count} / ${perMs}.0) end)`;
-  }
-  if (type === 'BLOB') return `coalesce(to_json(try(decode(${column}))), to_json(${column}))`;
-  return column;
 }
 
 /** DuckDB's messages begin with the kind of error; whatever else is thrown, or is wrong with the SQL, is a fault of this code. */

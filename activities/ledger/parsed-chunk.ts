@@ -40,11 +40,11 @@ export async function withParsedChunk<T>(
     const lineFile = join(dir, 'lines');
     const onProgress = (read: number) => deps.onStep(`read ${read} of ${objects.length} objects`);
     const collect = { s3: deps.s3, rawBucket: deps.buckets.raw, dir, limits, memoryMb: deps.duckdbMemoryMb, signal, onProgress };
-    const readCounts = await collectLines(collect, spec, objects, lineFile);
+    const { counts: readCounts, soundFiles } = await collectLines(collect, spec, objects, lineFile);
     const db = await ChunkDatabase.open({ spillDir: join(dir, 'spill'), memoryMb: deps.duckdbMemoryMb, signal });
     try {
       deps.onStep('parse');
-      await loadRecords(db, spec, objects, lineFile, limits);
+      await loadRecords(db, spec, objects, lineFile, limits, soundFiles);
       await rm(lineFile);
       return await work({ db, dir, readCounts });
     } finally {

@@ -56,22 +56,23 @@ export class RawLineFile {
   }
 
   /**
-   * Adds one object's rows as the JSON lines that they stand for, numbered from 1: from here on they are judged as lines are.
+   * Adds rows of one object as the JSON lines that they stand for: from here on they are judged as lines are.
    * @returns as `addLines`; an `UnreadableObject` on the way gives the one record in place of all its rows
    */
   async addRows(ordinal: number, rows: AsyncIterable<Iterable<ParquetRow>>, signal: AbortSignal): Promise<number> {
     return this.addWhole(ordinal, signal, async (onLine) => {
-      let [line, inflatedBytes] = [0, 0];
+      let [records, inflatedBytes] = [0, 0];
       for await (const block of rows) {
-        for (const { text, sizeBytes, isUtf8 } of block) {
+        for (const { line, text, sizeBytes, isUtf8 } of block) {
           inflatedBytes += sizeBytes;
-          onLine(++line, Buffer.from(text), isUtf8 ? tooLong(sizeBytes, this.limits) : NOT_UTF8);
+          records += 1;
+          onLine(line, Buffer.from(text), isUtf8 ? tooLong(sizeBytes, this.limits) : NOT_UTF8);
           if (this.full.length > 0) await this.flush();
         }
         this.refuseBomb(inflatedBytes);
         await this.flush();
       }
-      return line;
+      return records;
     });
   }
 

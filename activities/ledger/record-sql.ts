@@ -4,15 +4,29 @@ import { KEPT_RAW_BYTES, type RawLimits } from './line-splitter';
 import { sqlName, sqlText, sqlTextList } from './sql-text';
 
 /** Year 9999's end: beyond it, what reads the Parquet files disagrees on timestamps. */
-const LATEST_EPOCH_MS = 253_402_300_799_999;
+export const LATEST_EPOCH_MS = 253_402_300_799_999;
 const DETAIL_CHARACTERS = 80;
+const POSITION_SQL = '(_object::bigint << 40) | _line';
 
 /** `object` has what SQL needs to know of each raw object; keys enter by the appender, never as SQL. */
 export const CREATE_OBJECT_TABLE =
   'create table object (_object integer, raw_object varchar, raw_version varchar, _from_ms bigint, _to_ms bigint)';
 
 /**
- * Table `record`: a row for each line of the line file, typed, judged and fingerprinted in one pass. Columns that begin with an
+ * View `record`: the judged lines, and the rows of Parquet objects that needed no judge, from the files that hold them (sound-rows.ts).
+ * What such a row has beyond its columns is made when it is asked for.
+ */
+export function createRecordView(spec: PipelineSpec, soundFiles: readonly string[]): string {
+  const fields = spec.record.fields.map((field) => sqlName(field.name)).join(', ');
+  if (soundFiles.length === 0) return 'create view record as from line_record';
+  return `create view record as from line_record union all by name
+    select _object, _line, ${POSITION_SQL} as _position, null::varchar as _reason, null::varchar as _detail, null::varchar as _raw, ${fields},
+      (epoch_ms(${sqlName(spec.record.eventTime)}) // 86400000)::integer as _day, ${keyFingerprintSql(spec)} as _fingerprint
+    from read_parquet(${sqlTextList(soundFiles)}, hive_partitioning = false)`;
+}
+
+/**
+ * Table `line_record`: a row for each line of the line file, typed, judged and fingerprinted in one pass. Columns that begin with an
  * underscore are ours; a declared field cannot be named so. `_reason` is null for records that may be stored.
  *
  * Verdicts, first that applies: not a JSON object, or a text with U+0000, which PostgreSQL cannot hold → `bad_line`; event time not an
@@ -33,7 +47,7 @@ export function createRecordTable(spec: PipelineSpec, lineFile: string, limits: 
   const holdsNul =
     texts.length === 0 ? 'false' : texts.map((name) => `coalesce(contains(${name}, chr(0)), false)`).join(' or ');
 
-  return `create table record as
+  return `create table line_record as
 with line as (
   select * from read_csv(${sqlText(lineFile)}, auto_detect = false, header = false, delim = chr(31), quote = '', escape = '',
     new_line = '\\n', max_line_size = ${limits.maxLineBytes + KEPT_RAW_BYTES * 4},
@@ -59,7 +73,7 @@ with line as (
   end as _reason
   from typed join object using (_object)
 )
-select _object, _line, (_object::bigint << 40) | _line as _position, _reason,
+select _object, _line, ${POSITION_SQL} as _position, _reason,
   case when _reason is null then null when _fault is not null then _fault_detail else case _reason
     when 'bad_line' then case when _token is null then 'not a JSON object' else 'a text with U+0000' end
     when 'bad_timestamp' then ${shown(record.eventTime)}
@@ -90,7 +104,7 @@ export function keyFingerprintSql(spec: PipelineSpec): string {
 }
 
 /** A field's value from its JSON token, null where the token is not of the type. */
-function typedSql(field: FieldSpec, token: string): string {
+export function typedSql(field: FieldSpec, token: string): string {
   // A cast alone would round 1.5 and take 1e3: the token must be the integer's own spelling.
   const integer = `case when try_cast(${token} as bigint)::varchar = ${token} then try_cast(${token} as bigint) end`;
   switch (field.type) {

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BenchContext, Benchmark } from '../benchmark';
+import { ROOT } from '../checkout';
 import type { Persistence } from '../engines/dev-server';
 import { combined, measured, median, peakMbOf, quantile, type Usage } from '../measure';
 import { held, type Result, told } from '../results';
@@ -28,16 +29,25 @@ export const cycleOverhead: Benchmark = {
   },
 };
 
-async function measurePersistence({ quick, scratch, note }: BenchContext, persistence: Persistence) {
-  const home = join(scratch, persistence);
-  mkdirSync(home);
-  const rig = await CycleRig.start(home, persistence);
+async function measurePersistence({ quick, scratch, note, against }: BenchContext, persistence: Persistence) {
+  const start = async (name: string, root: string) => {
+    const home = join(scratch, `${persistence}-${name}`);
+    mkdirSync(home);
+    return CycleRig.start(home, persistence, root);
+  };
+  const rig = await start('present', ROOT);
+  const other = against === undefined ? undefined : await start('other', against.root);
   const name = (what: string) => `cycle-overhead/${persistence}/${what}`;
   const results: Result[] = [];
   const usages: Usage[] = [];
   try {
-    await rig.oneAtATime(WARM_UP);
+    for (const each of [rig, other]) await each?.oneAtATime(WARM_UP);
     const alone = await measured(rig.pids, () => rig.oneAtATime(quick ? 8 : 30));
+    if (other !== undefined && against !== undefined) {
+      const theirs = await measured(other.pids, () => other.oneAtATime(quick ? 8 : 30));
+      results.push(told(name(`one-at-a-time-by-${against.commit}`), median(alone.result) / median(theirs.result), 'of its median seconds'));
+      results.push(told(name(`one-at-a-time-cpu-by-${against.commit}`), alone.usage.cpuSeconds / theirs.usage.cpuSeconds, 'of its CPU-s'));
+    }
     usages.push(alone.usage);
     const size = await rig.historySize();
     results.push(held(name('one-at-a-time-median'), median(alone.result), 's', 'at most', 1));
@@ -51,6 +61,11 @@ async function measurePersistence({ quick, scratch, note }: BenchContext, persis
     for (const count of quick ? [50] : persistence === 'memory' ? [200, 1_000] : [200]) {
       note(`${count} cycles at once, ${persistence}`);
       const wave = await measured(rig.pids, () => rig.atOnce(count, DATASETS));
+      if (other !== undefined && against !== undefined) {
+        const theirs = await measured(other.pids, () => other.atOnce(count, DATASETS));
+        results.push(told(name(`${count}-at-once-by-${against.commit}`), wave.usage.seconds / theirs.usage.seconds, 'of its seconds'));
+        results.push(told(name(`${count}-at-once-cpu-by-${against.commit}`), wave.usage.cpuSeconds / theirs.usage.cpuSeconds, 'of its CPU-s'));
+      }
       const workerMb = peakMbOf([rig.workerPid]);
       usages.push(wave.usage);
       const { seconds, cpuSeconds } = wave.usage;
@@ -60,7 +75,7 @@ async function measurePersistence({ quick, scratch, note }: BenchContext, persis
       if (workerMb !== undefined) results.push(held(name(`${count}-at-once-worker-memory`), workerMb, 'MB of the worker', 'at most', 512));
     }
   } finally {
-    await rig.stop();
+    await Promise.all([rig.stop(), other?.stop()]);
   }
   return { results, usages };
 }

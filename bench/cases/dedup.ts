@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { startLedgerStack, type LedgerStack } from '../../test/dedup/support/ledger-stack';
-import type { Benchmark } from '../benchmark';
+import type { Benchmark, Checkout } from '../benchmark';
+import { ROOT } from '../checkout';
 import { combined, type Usage } from '../measure';
 import { held, type Result, told } from '../results';
 import { itemPerRecord } from './dedup/item-per-record';
@@ -35,14 +36,14 @@ const QUICK: readonly Series[] = [
 export const dedup: Benchmark = {
   name: 'dedup',
   title: 'what does exact dedup cost, beside the same query without a ledger?',
-  async run({ quick, scratch, note }) {
+  async run({ quick, scratch, note, against }) {
     const stack = await startLedgerStack();
     const results: Result[] = [];
     const usages: Usage[] = [];
     try {
       for (const series of quick ? QUICK : FULL) {
         note(`${series.records.toLocaleString('en-US')} records, ${series.format}, ${series.days} event date(s)`);
-        const found = await measureSeries(stack, join(scratch, series.name), series);
+        const found = await measureSeries(stack, join(scratch, series.name), series, against);
         results.push(...found.results);
         usages.push(...found.usages);
       }
@@ -54,9 +55,10 @@ export const dedup: Benchmark = {
   },
 };
 
-async function measureSeries(stack: LedgerStack, scratch: string, series: Series) {
+async function measureSeries(stack: LedgerStack, scratch: string, series: Series, against: Checkout | undefined) {
   const { records, isHeld } = series;
-  const rig = await DedupRig.start(stack, scratch, series);
+  const rig = await DedupRig.start(stack, scratch, series, ROOT);
+  const other = against === undefined ? undefined : await DedupRig.start(stack, `${scratch}-against`, series, against.root);
   const results: Result[] = [];
   const usages: Usage[] = [];
   const bounded = (...[name, value, unit, bound, limit]: Parameters<typeof held>) => (isHeld ? held(name, value, unit, bound, limit) : told(name, value, unit));
@@ -67,6 +69,7 @@ async function measureSeries(stack: LedgerStack, scratch: string, series: Series
       const before = await rig.byPlainDuckDb(night);
       const { answer, usage } = await rig.byUs(night);
       const after = await rig.byPlainDuckDb(night);
+      const theirs = other === undefined ? undefined : await other.byUs(await other.upload(objectsOf(series, share)));
       expectSame(answer.counts, after.answer, night);
       usages.push(usage);
       const plain = { seconds: mean(before.usage.seconds, after.usage.seconds), cpuSeconds: mean(before.usage.cpuSeconds, after.usage.cpuSeconds) };
@@ -75,12 +78,16 @@ async function measureSeries(stack: LedgerStack, scratch: string, series: Series
       results.push(bounded(name('rate-by-plain-duckdb'), plain.seconds / usage.seconds, 'of plain DuckDB', 'at least', 0.5));
       results.push(told(name('cpu'), (usage.cpuSeconds / records) * MILLION, `CPU-s a million, plain DuckDB ${((plain.cpuSeconds / records) * MILLION).toFixed(2)}`));
       if (usage.peakMb !== undefined) results.push(held(name('memory'), usage.peakMb, 'MB', 'at most', WORKER_MB + DUCKDB_MEMORY_MB));
+      if (theirs !== undefined && against !== undefined) {
+        results.push(told(name(`seconds-by-${against.commit}`), usage.seconds / theirs.usage.seconds, 'of its seconds'));
+        results.push(told(name(`cpu-by-${against.commit}`), usage.cpuSeconds / theirs.usage.cpuSeconds, 'of its CPU-s'));
+      }
       if (share === 0) results.push(held(name('write-units'), (answer.capacity.writeUnits / records) * MILLION, 'write units a million', 'at most', 20_000));
       results.push(held(name('requests'), answer.capacity.requests / records, 'DynamoDB requests a record', 'at most', 0.001));
       results.push(told(name('read-units'), answer.capacity.readUnits, 'read units, cache warm'));
     }
   } finally {
-    await rig.stop();
+    await Promise.all([rig.stop(), other?.stop()]);
   }
   return { results, usages };
 }

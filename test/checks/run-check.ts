@@ -13,7 +13,7 @@ export interface CheckOutput {
 }
 
 /** Runs a program of the checks' Python environment without the network. @throws Error when it is not installed or takes too long */
-export async function runCheck(program: 'cfn-lint' | 'checkov' | 'zizmor' | 'check-jsonschema', args: readonly string[], cwd: string): Promise<CheckOutput> {
+export async function runCheck(program: 'cfn-lint' | 'checkov' | 'zizmor' | 'check-jsonschema' | 'pyflakes', args: readonly string[], cwd: string): Promise<CheckOutput> {
   const python = process.env['MERIDIAN_CHECKS_PYTHON'] ?? (await checksPython.locate())?.path;
   if (python === undefined) throw new Error('The Python environment of the checks is missing: `npm test` installs it');
   return await new Promise((resolve, reject) => {

@@ -25,10 +25,11 @@ export class CycleRig {
     this.client = new Client({ connection: server.connection });
   }
 
-  static async start(scratch: string, persistence: Persistence): Promise<CycleRig> {
+  /** @param root - the checkout whose worker and workflows are measured */
+  static async start(scratch: string, persistence: Persistence, root: string): Promise<CycleRig> {
     const server = await startDevServer(scratch, persistence);
     const task: WorkerTask = { address: server.address, taskQueue: TASK_QUEUE };
-    const worker = startChild(join(__dirname, 'worker.ts'), task);
+    const worker = startChild(join(root, 'bench/cases/cycle-overhead/worker.ts'), task);
     const rig = new CycleRig(server, worker);
     try {
       await worker.next();

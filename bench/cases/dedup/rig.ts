@@ -36,13 +36,14 @@ export class DedupRig {
     readonly deps: LedgerStack['deps'],
   ) {}
 
-  static async start(stack: LedgerStack, scratch: string, shape: Omit<BatchShape, 'lastDay'>): Promise<DedupRig> {
+  /** @param root - the checkout whose activities are measured */
+  static async start(stack: LedgerStack, scratch: string, shape: Omit<BatchShape, 'lastDay'>, root: string): Promise<DedupRig> {
     mkdirSync(scratch, { recursive: true });
     const deps = { ...(await stack.fresh()), duckdbMemoryMb: DUCKDB_MEMORY_MB };
     const ours: OurTask = { clientConfig: stack.clientConfig, deps: { ...deps, s3: undefined, dynamodb: undefined } };
     const plain: PlainTask = { memoryMb: DUCKDB_MEMORY_MB, spillDir: join(scratch, 'spill') };
     const spec: PipelineSpec = { ...SPEC, raw: { ...SPEC.raw, format: shape.format }, dedup: { ...SPEC.dedup, chunkBytes: CHUNK_BYTES[shape.format] } };
-    return new DedupRig(scratch, startChild(join(__dirname, 'ours.ts'), ours), startChild(join(__dirname, 'plain.ts'), plain), spec, shape, deps);
+    return new DedupRig(scratch, startChild(join(root, 'bench/cases/dedup/ours.ts'), ours), startChild(join(__dirname, 'plain.ts'), plain), spec, shape, deps);
   }
 
   /** Uploads a night of objects, as many as `objects`, each of its ranges. */

@@ -7,6 +7,7 @@ minute). Safe to run twice. An archive that does not fit the Java or the jars an
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from typing import Any
 
 import boto3
 
+from .permissions import EMR_PRINCIPAL
 from .settings import default_class_archive
 
 _DEADLINE_SECONDS = 600
