@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import prices from '../../infra/prices.json';
@@ -55,8 +55,10 @@ describe('docs/operations.md', () => {
     expect(Object.keys(prices.prices).filter((name) => !inUse.has(name as PriceName))).toEqual([]);
   });
 
-  test('S1.10 names commands, options and parameters that exist', async () => {
-    const lines = [...page.replaceAll('\\\n', ' ').matchAll(/npx meridian ([a-z][^`\n]*)/g)].map(([, words = '']) => words.trim().split(' '));
+  test('S1.10 S2.26 names commands, options and parameters that exist, as the workflows do', async () => {
+    const folder = join(ROOT, '.github', 'workflows');
+    const text = [page, ...readdirSync(folder).map((file) => readFileSync(join(folder, file), 'utf8'))].join('\n');
+    const lines = [...text.replaceAll('\\\n', ' ').matchAll(/npx meridian ([a-z][^`\n]*)/g)].map(([, words = '']) => words.trim().split(' '));
     const commands = lines.map((words) => words.filter((word) => /^[a-z]+$/.test(word)).slice(0, words[0] === 'schedules' || words[0] === 'cycles' ? 2 : 1).join(' '));
     const helps = new Map(
       await Promise.all(
