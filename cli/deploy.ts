@@ -26,7 +26,10 @@ export function deployCommand(): Command {
     .option('--parameter <name=value>', "a template's parameter; may be repeated. Others keep their value", collect, [])
     .option('--parameters-file <path>', 'JSON: {"name": "value"}, or CloudFormation\'s list of ParameterKey and ParameterValue')
     .addOption(
-      new Option('--stack <which>', 'data: the lake; runtime: the workers; deployment: what deploys from CI')
+      new Option(
+        '--stack <which>',
+        'data: the lake; runtime: the workers; monitoring: alarms and dashboard; deployment: what deploys from CI',
+      )
         .choices(STACK_WORDS)
         .default('data'),
     )

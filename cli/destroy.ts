@@ -23,7 +23,10 @@ export function destroyCommand(): Command {
     ),
   )
     .addOption(
-      new Option('--stack <which>', 'data: the lake; runtime: the workers; deployment: what deploys from CI')
+      new Option(
+        '--stack <which>',
+        'data: the lake; runtime: the workers; monitoring: alarms and dashboard; deployment: what deploys from CI',
+      )
         .choices(STACK_WORDS)
         .default('data'),
     )
@@ -93,8 +96,9 @@ async function destroyLocally(
   const cloudformation = new CloudFormationClient(connection);
   const s3 = new S3Client({ ...connection, forcePathStyle: true });
   try {
-    const done = await destroyEach(stacks, (stack) => destroyStack(localTarget(cloudformation), s3, requestOf(stack, options), hooks));
-    if (done.some(({ stack }) => stack === STACKS.data)) withdrawStackEnv(home, [...Object.values(STACK_OUTPUTS), 'MERIDIAN_JOBS_URI', 'MERIDIAN_WORKER_ROLE_ARN']);
+    const done = await destroyEach(stacks, (stack) => destroyStack(localTarget(cloudformation, s3), s3, requestOf(stack, options), hooks));
+    if (done.some(({ stack }) => stack === STACKS.data))
+      withdrawStackEnv(home, [...Object.values(STACK_OUTPUTS), 'MERIDIAN_JOBS_URI', 'MERIDIAN_WORKER_ROLE_ARN']);
     return done;
   } finally {
     cloudformation.destroy();

@@ -16,6 +16,15 @@ export const STACK_OUTPUTS = {
   MeridianGlueRoleArn: 'MERIDIAN_GLUE_ROLE_ARN',
   MeridianOutcomeTopicArn: 'MERIDIAN_OUTCOME_TOPIC_ARN',
   MeridianEventQueueUrl: 'MERIDIAN_EVENT_QUEUE_URL',
+  MeridianIngestRoleArn: 'MERIDIAN_INGEST_ROLE_ARN',
+  MeridianDryRunRoleArn: 'MERIDIAN_DRY_RUN_ROLE_ARN',
+  MeridianTransformRoleArn: 'MERIDIAN_TRANSFORM_ROLE_ARN',
+  MeridianGateRoleArn: 'MERIDIAN_GATE_ROLE_ARN',
+  MeridianLoadRoleArn: 'MERIDIAN_LOAD_ROLE_ARN',
+  MeridianPublishRoleArn: 'MERIDIAN_PUBLISH_ROLE_ARN',
+  MeridianEventsRoleArn: 'MERIDIAN_EVENTS_ROLE_ARN',
+  MeridianBacklogRoleArn: 'MERIDIAN_BACKLOG_ROLE_ARN',
+  MeridianArchiveRoleArn: 'MERIDIAN_ARCHIVE_ROLE_ARN',
 } as const;
 export type StackOutput = keyof typeof STACK_OUTPUTS;
 export type StackVariable = (typeof STACK_OUTPUTS)[StackOutput];

@@ -9,7 +9,7 @@ export interface RequestingClient {
 
 type Send = (args: { readonly request: { readonly protocol?: string; readonly hostname?: string } }) => Promise<unknown>;
 interface Stack {
-  add(middleware: (next: Send) => Send, options: { readonly step: 'finalizeRequest'; readonly name: string }): void;
+  add(middleware: (next: Send) => Send, options: { readonly step: 'finalizeRequest'; readonly name: string; readonly override: boolean }): void;
 }
 
 /** A request that would have left the machine in clear. */
@@ -37,11 +37,15 @@ export function transportFaults(env: Readonly<Record<string, string | undefined>
  * @returns the same client, whose `send` rejects with `TransportRefused`
  */
 export function withTransportCheck<T extends RequestingClient>(client: T): T {
-  client.middlewareStack.use({
-    applyToStack: (stack) => (stack as Stack).add(refusePlain, { step: 'finalizeRequest', name: 'meridianTransportCheck' }),
-  });
+  client.middlewareStack.use(transportCheck);
   return client;
 }
+
+/** The same check, for clients that an SDK makes by itself. */
+export const transportCheck = {
+  // A provider of credentials puts it on its client again with each call.
+  applyToStack: (stack: unknown) => (stack as Stack).add(refusePlain, { step: 'finalizeRequest', name: 'meridianTransportCheck', override: true }),
+};
 
 function refusePlain(next: Send): Send {
   return async (args) => {

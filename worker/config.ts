@@ -1,4 +1,6 @@
+import { ACTIVITY_GROUP_NAMES, type ActivityGroup, ROLE_OUTPUTS } from '../domain/activity-groups';
 import { DEFAULT_TASK_QUEUE } from '../domain/queue-metric';
+import { STACK_OUTPUTS } from '../domain/stack-outputs';
 import { transportFaults } from '../edge/aws-endpoints';
 
 /** Everything the worker reads from its environment, read once. Temporal's own settings come through its environment configuration. */
@@ -21,6 +23,8 @@ export interface WorkerConfig {
   readonly outcomeTopicArn: string;
   /** Where events of arriving raw objects are taken from. */
   readonly eventQueueUrl: string;
+  /** ARN of the role that each group of activities calls AWS in. */
+  readonly roles: Readonly<Record<ActivityGroup, string>>;
   readonly jobsUri: string;
   /** Scratch space of dedup: segments and chunks on their way. */
   readonly workDir: string;
@@ -73,6 +77,7 @@ export function readWorkerConfig(env: Readonly<Record<string, string | undefined
     keyof typeof REQUIRED,
     string
   >;
+  const roles = Object.fromEntries(ACTIVITY_GROUP_NAMES.map((group) => [group, required(STACK_OUTPUTS[ROLE_OUTPUTS[group]])])) as Record<ActivityGroup, string>;
   const memory = env.MERIDIAN_DUCKDB_MEMORY_MB ?? '1024';
   if (!/^\d+$/.test(memory) || Number(memory) < 128) {
     faults.push(`MERIDIAN_DUCKDB_MEMORY_MB: expected a whole number of at least 128, found "${memory}"`);
@@ -122,6 +127,7 @@ export function readWorkerConfig(env: Readonly<Record<string, string | undefined
     glueRoleArn: values.glueRoleArn,
     outcomeTopicArn: values.outcomeTopicArn,
     eventQueueUrl: values.eventQueueUrl,
+    roles,
     jobsUri: values.jobsUri,
     workDir: workDirOf(env),
     duckdbMemoryMb: Number(memory),

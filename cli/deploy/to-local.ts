@@ -7,14 +7,9 @@ export async function deployToLocal(work: DeploymentWork): Promise<DeploymentRes
   const { home, output, hooks } = work;
   const done: DeploymentResult['stacks'][number][] = [];
   for (const stack of work.stacks) {
-    const deployed = await deployLocalStack({
-      home,
-      env: readStackEnv(home),
-      progress: output,
-      stack,
-      parameters: parametersFor(work, stack),
-      hooks,
-    });
+    const env = readStackEnv(home);
+    const parameters = parametersFor(work, stack, env);
+    const deployed = await deployLocalStack({ home, env, progress: output, stack, parameters, hooks });
     if (deployed === undefined) continue;
     if (Object.keys(deployed.variables).length > 0) mergeStackEnv(home, deployed.variables);
     done.push({ stack, change: deployed.stack.change, outputs: deployed.stack.outputs });

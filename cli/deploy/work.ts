@@ -28,7 +28,16 @@ export interface DeploymentResult {
   readonly advice: string;
 }
 
-/** Those that the stack's template declares. */
-export function parametersFor({ given, templates }: DeploymentWork, stack: StackName): ParameterValues {
-  return Object.fromEntries(Object.entries(given).filter(([name]) => Object.hasOwn(templates[stack]?.Parameters ?? {}, name)));
+/**
+ * Those that the stack's template declares. The job code's place is known once the data stack is deployed; nobody need say it.
+ * @param settings - what workers read of it
+ */
+export function parametersFor(
+  { given, templates }: DeploymentWork,
+  stack: StackName,
+  settings: Readonly<Record<string, string>>,
+): ParameterValues {
+  const { MERIDIAN_JOBS_URI: jobsUri } = settings;
+  const known = { ...(jobsUri === undefined ? {} : { JobsUri: jobsUri }), ...given };
+  return Object.fromEntries(Object.entries(known).filter(([name]) => Object.hasOwn(templates[stack]?.Parameters ?? {}, name)));
 }

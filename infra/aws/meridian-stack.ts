@@ -1,4 +1,4 @@
-import { Aws, BootstraplessSynthesizer, CfnOutput, type IStackSynthesizer, Stack } from 'aws-cdk-lib';
+import { BootstraplessSynthesizer, CfnOutput, type IStackSynthesizer, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { STACK_OUTPUTS, type StackOutput } from '../../domain/stack-outputs';
 import { ArrivalEvents } from './arrival-events';
@@ -10,11 +10,11 @@ import { LakeKey } from './lake-key';
 import type { MeridianStackProps } from './meridian-stack-props';
 import { OutcomeAlerts } from './outcome-alerts';
 import { QualityRole } from './quality-role';
+import { ActivityRoles } from './roles/activity-roles';
 import { SparkApplication } from './spark-application';
 import { SparkJobRole } from './spark-job-role';
 import { StorageReplica } from './storage-replica';
 import { WorkerImage } from './worker-image';
-import { WorkerRole } from './worker-role';
 
 /**
  * All that a cycle needs in one AWS account and region. Without assets and bootstrap, so that CreateStack takes the template
@@ -37,18 +37,9 @@ export class MeridianStack extends Stack {
     const arrivals = new ArrivalEvents(this, 'Arrivals', { pipelines, buckets, key, alarmTopic: alerts.topic });
     const { role: jobRole } = new SparkJobRole(this, 'SparkJob', { buckets, spark });
     const { role: qualityRole } = new QualityRole(this, 'Quality', { buckets, catalog });
-    const { role: workerRole } = new WorkerRole(this, 'Worker', {
-      buckets,
-      tables,
-      spark,
-      catalog,
-      alerts,
-      arrivals,
-      jobRole,
-      qualityRole,
-    });
-    key.allowData(workerRole, jobRole, qualityRole);
-    key.allowTables(workerRole);
+    const roles = new ActivityRoles(this, 'Roles', { buckets, tables, spark, catalog, alerts, arrivals, jobRole, qualityRole });
+    key.allowData(...roles.ofData, jobRole, qualityRole);
+    key.allowTables(...roles.ofTables);
 
     const values: Readonly<Record<StackOutput, string>> = {
       MeridianRawBucket: buckets.raw.bucketName,
@@ -64,18 +55,19 @@ export class MeridianStack extends Stack {
       MeridianGlueRoleArn: qualityRole.roleArn,
       MeridianOutcomeTopicArn: alerts.topic.topicArn,
       MeridianEventQueueUrl: arrivals.queue.queueUrl,
+      ...roles.outputs,
     };
     for (const key of Object.keys(STACK_OUTPUTS) as StackOutput[]) {
-      new CfnOutput(this, key, { value: values[key], description: STACK_OUTPUTS[key], exportName: exportName(Aws.STACK_NAME, key) });
+      new CfnOutput(this, key, { value: values[key], description: STACK_OUTPUTS[key], exportName: exportName(key) });
     }
     const { repository } = new WorkerImage(this, 'WorkerImage');
     for (const [key, value, description] of [
-      ['WorkerRoleArn', workerRole.roleArn, 'For the task or instance that runs the worker'],
+      ['WorkerRoleArn', roles.worker.roleArn, 'For the task or instance that runs the worker'],
       ['DeadLetterQueueName', arrivals.deadLetters.queueName, 'Events that nobody could read'],
       ['WorkerImageRepositoryUri', repository.repositoryUri, 'Where the worker image is pushed'],
       ['WorkerImageRepositoryArn', repository.repositoryArn, 'What the runtime stack may pull from'],
     ] as const) {
-      new CfnOutput(this, key, { value, description, exportName: exportName(Aws.STACK_NAME, key) });
+      new CfnOutput(this, key, { value, description, exportName: exportName(key) });
     }
     new CfnOutput(this, 'SparkImageRepositoryUri', {
       value: spark.repository.repositoryUri,

@@ -3,7 +3,7 @@ import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { createHash } from 'node:crypto';
 import { DeploymentError } from './deployment-error';
-import { describeStack, nextStep, type StackTarget } from './stack-state';
+import { describeStack, nextStep, type StackTarget, type UploadedTemplate } from './stack-state';
 import { STACKS, type StackName } from './stacks';
 
 /** One AWS account and region, as whoever calls. */
@@ -60,10 +60,10 @@ async function deploymentOutputs(cloudformation: CloudFormationClient): Promise<
   return Object.fromEntries((stack?.Outputs ?? []).map(({ OutputKey = '', OutputValue }) => [OutputKey, OutputValue]));
 }
 
-/** By its content: the same template again is the same object. */
-async function uploadTemplate(s3: S3Client, region: string, bucket: string, body: string): Promise<string> {
+/** By its content: the same template again is the same object. The bucket's lifecycle takes it away. */
+async function uploadTemplate(s3: S3Client, region: string, bucket: string, body: string): Promise<UploadedTemplate> {
   const key = `templates/${createHash('sha256').update(body).digest('hex')}.json`;
   await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body, ContentType: 'application/json' }));
   const endpoint = process.env['AWS_ENDPOINT_URL'] ?? `https://s3.${region}.amazonaws.com`;
-  return `${endpoint}/${bucket}/${key}`;
+  return { url: `${endpoint}/${bucket}/${key}` };
 }

@@ -10,7 +10,7 @@ import {
   type Parameter,
 } from '@aws-sdk/client-cloudformation';
 import { DeploymentError } from './deployment-error';
-import { describeStack, type StackTarget } from './stack-state';
+import { describeStack, type StackTarget, type UploadedTemplate } from './stack-state';
 import type { Template } from './template';
 
 /** The longest template that a request takes. @see https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html (25 November 2026) */
@@ -36,18 +36,25 @@ export async function createChangeSet(
   target: StackTarget,
   { stack, type, template, parameters }: ChangeSetRequest,
 ): Promise<ChangeSet | undefined> {
-  const { Id = '', StackId = '' } = await target.cloudformation.send(
-    new CreateChangeSetCommand({
-      StackName: stack,
-      ChangeSetName: `meridian-${randomUUID()}`,
-      ChangeSetType: type,
-      ...(await templateMembers(target, stack, template)),
-      Parameters: [...parameters],
-      Capabilities: ['CAPABILITY_IAM', 'CAPABILITY_NAMED_IAM'],
-      ...(target.roleArn === undefined ? {} : { RoleARN: target.roleArn }),
-    }),
-  );
-  const made = await describeMade(target, stack, Id);
+  const { members, discard } = await templateMembers(target, stack, template);
+  let made: DescribeChangeSetOutput;
+  try {
+    const { Id } = await target.cloudformation.send(
+      new CreateChangeSetCommand({
+        StackName: stack,
+        ChangeSetName: `meridian-${randomUUID()}`,
+        ChangeSetType: type,
+        ...members,
+        Parameters: [...parameters],
+        Capabilities: ['CAPABILITY_IAM', 'CAPABILITY_NAMED_IAM'],
+        ...(target.roleArn === undefined ? {} : { RoleARN: target.roleArn }),
+      }),
+    );
+    made = await describeMade(target, stack, Id ?? '');
+  } finally {
+    await discard?.();
+  }
+  const { ChangeSetId: Id = '', StackId = '' } = made;
   if (made.Status === 'FAILED') {
     await discardChangeSet(target, { id: Id, stackId: StackId });
     // The service has no name of its own for it.
@@ -66,20 +73,22 @@ export async function discardChangeSet({ cloudformation }: StackTarget, { id, st
   if (stack?.StackStatus === 'REVIEW_IN_PROGRESS') await cloudformation.send(new DeleteStackCommand({ StackName: stackId }));
 }
 
-async function templateMembers(
-  { upload }: StackTarget,
-  stack: string,
-  template: Template,
-): Promise<{ TemplateBody: string } | { TemplateURL: string }> {
+interface TemplateMembers {
+  readonly members: { readonly TemplateBody: string } | { readonly TemplateURL: string };
+  readonly discard?: UploadedTemplate['discard'] | undefined;
+}
+
+async function templateMembers({ upload }: StackTarget, stack: string, template: Template): Promise<TemplateMembers> {
   const body = JSON.stringify(template);
   const bytes = Buffer.byteLength(body);
-  if (bytes <= TEMPLATE_BODY_LIMIT) return { TemplateBody: body };
+  if (bytes <= TEMPLATE_BODY_LIMIT) return { members: { TemplateBody: body } };
   if (upload === undefined) {
     throw new DeploymentError(
       `The template of stack ${stack} has ${bytes} bytes, of which a request takes ${TEMPLATE_BODY_LIMIT}, and there is no bucket for it: deploy the bucket first, \`meridian deploy --target aws --stack deployment\``,
     );
   }
-  return { TemplateURL: await upload(body) };
+  const { url, discard } = await upload(body);
+  return { members: { TemplateURL: url }, discard };
 }
 
 /** The change set once CloudFormation has computed it, with the changes of all its pages. */

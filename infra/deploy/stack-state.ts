@@ -39,8 +39,15 @@ export interface StackTarget {
   readonly timeoutMs: number;
   /** The role that CloudFormation works as; absent: as the caller. */
   readonly roleArn?: string;
-  /** Puts a template that is too long for a request where CloudFormation reads it. @returns its URL */
-  readonly upload?: (body: string) => Promise<string>;
+  /** Puts a template that is too long for a request where CloudFormation reads it. */
+  readonly upload?: (body: string) => Promise<UploadedTemplate>;
+}
+
+/** A template that CloudFormation fetches. */
+export interface UploadedTemplate {
+  readonly url: string;
+  /** Takes it away again, where it does not go by itself. */
+  readonly discard?: () => Promise<void>;
 }
 
 /** What may be done with a stack in this state; `create` where there is none. */

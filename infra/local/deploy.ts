@@ -1,12 +1,14 @@
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { S3Client } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, DeleteBucketCommand, DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { SNSClient } from '@aws-sdk/client-sns';
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { type DeploymentHooks, deployStack, UNASKED } from '../deploy/deploy-stack';
 import type { DeployedStack } from '../deploy/deployment';
 import { dataVariables } from '../deploy/data-variables';
 import type { ParameterValues } from '../deploy/parameter-values';
-import type { StackTarget } from '../deploy/stack-state';
+import type { StackTarget, UploadedTemplate } from '../deploy/stack-state';
 import { STACKS, type StackName } from '../deploy/stacks';
 import { synthesise, templateOf } from '../deploy/synthesis';
 import { withLock } from './lock';
@@ -41,9 +43,28 @@ const STEP_MS = 120_000; // the local AWS takes under a second
 const POLL_MS = 50;
 const LOCK_WAIT_MS = 4 * 60_000;
 
-/** The local AWS as a deployment's target. */
-export function localTarget(cloudformation: CloudFormationClient): StackTarget {
-  return { cloudformation, pollMs: POLL_MS, timeoutMs: STEP_MS };
+/** The local AWS as a deployment's target; with `s3` it takes templates of any length, as AWS does from a bucket. */
+export function localTarget(cloudformation: CloudFormationClient, s3?: S3Client): StackTarget {
+  return {
+    cloudformation,
+    pollMs: POLL_MS,
+    timeoutMs: STEP_MS,
+    ...(s3 === undefined ? {} : { upload: (body: string) => uploadTemplate(s3, body) }),
+  };
+}
+
+/** In a bucket that is there for as long as it is read. */
+async function uploadTemplate(s3: S3Client, body: string): Promise<UploadedTemplate> {
+  const bucket = { Bucket: `meridian-template-${randomUUID()}` };
+  const object = { ...bucket, Key: 'template.json' };
+  await s3.send(new CreateBucketCommand(bucket));
+  await s3.send(new PutObjectCommand({ ...object, Body: body }));
+  const discard = async () => {
+    await s3.send(new DeleteObjectCommand(object));
+    await s3.send(new DeleteBucketCommand(bucket));
+  };
+  // Of its URL the emulator reads the path alone.
+  return { url: `https://s3.amazonaws.com/${bucket.Bucket}/${object.Key}`, discard };
 }
 
 /**
@@ -77,14 +98,15 @@ export async function deployLocalStack({
     cloudformation: new CloudFormationClient(connection),
     dynamodb: new DynamoDBClient(connection),
     s3: new S3Client({ ...connection, forcePathStyle: true }),
+    sns: new SNSClient(connection),
   };
   const onWait = ({ pid }: { readonly pid: number }) => progress.note(`Process ${pid} is deploying to this stack: waiting for it`);
   try {
     return await withLock({ path: join(home, 'deployment.lock'), waitMs: LOCK_WAIT_MS, onWait }, async () => {
       const template = templateOf(await synthesise(home, progress.note), name);
-      const stack = await deployStack(localTarget(clients.cloudformation), { stack: name, template, parameters }, hooks);
+      const stack = await deployStack(localTarget(clients.cloudformation, clients.s3), { stack: name, template, parameters }, hooks);
       if (stack === undefined) return undefined;
-      const closed = await closeGaps(clients, template, stack.resources);
+      const closed = await closeGaps(clients, template, stack);
       const variables = name === STACKS.data ? await localVariables(clients.s3, stack) : {};
       progress.note(
         stack.change === 'none' && closed === 0

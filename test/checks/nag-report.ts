@@ -22,7 +22,7 @@ export interface NagReport {
 /** What cdk-nag's AwsSolutions rules find in the tree below `scope`, held against the excuses in it. */
 export function nagReport(scope: IConstruct): NagReport {
   const findings = findingsIn(scope);
-  const excuses = scope.node.findAll().flatMap(excusesOn);
+  const excuses = excusesIn(scope);
   const explains = (excuse: RuleAt, finding: RuleAt) => excuse.rule === finding.rule && `${finding.path}/`.startsWith(`${excuse.path}/`);
   return {
     findings,
@@ -39,6 +39,11 @@ function findingsIn(scope: IConstruct): readonly RuleAt[] {
   return pack
     .validateScope(scope)
     .violations.flatMap(({ ruleName, violatingResources }) => violatingResources.map(({ constructPath }) => ({ rule: ruleName, path: constructPath ?? '' })));
+}
+
+/** Every excuse in the tree below `scope`. */
+export function excusesIn(scope: IConstruct): readonly Excuse[] {
+  return scope.node.findAll().flatMap(excusesOn);
 }
 
 function excusesOn(construct: IConstruct): readonly Excuse[] {

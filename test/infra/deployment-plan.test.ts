@@ -1,5 +1,6 @@
 import { CloudFormationClient, DescribeStacksCommand, ListChangeSetsCommand } from '@aws-sdk/client-cloudformation';
 import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3';
+import { TEMPLATE_BODY_LIMIT } from '../../infra/deploy/change-set';
 import { deployStack, type DeploymentHooks, UNASKED } from '../../infra/deploy/deploy-stack';
 import type { DeploymentPlan } from '../../infra/deploy/plan';
 import type { Template, TemplateResource } from '../../infra/deploy/template';
@@ -165,6 +166,30 @@ describe('S2.25 a plan before anything is done', () => {
     const { deployed } = await deploy('Output', { Resources: { Lake: bucket() }, Outputs: { Lake: { Value: { Ref: 'Lake' } } } });
 
     expect(deployed?.outputs['Lake']).toBe(deployed?.resources['Lake']);
+  });
+});
+
+describe('a template that is longer than a request', () => {
+  const long: Template = { Parameters: { Padding: { Type: 'String', Default: 'x'.repeat(4_000) } }, Resources: { Lake: bucket() } };
+  const template = {
+    ...long,
+    Outputs: Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`Text${n}`, { Value: 'y'.repeat(3_000) }])),
+  };
+
+  test('is read from a bucket, of which nothing stays', async () => {
+    const before = await buckets();
+
+    const deployed = await deployStack(localTarget(cloudformation, s3), { stack: 'Long', template, parameters: {} }, UNASKED);
+
+    expect(JSON.stringify(template).length).toBeGreaterThan(TEMPLATE_BODY_LIMIT);
+    expect((await buckets()).filter((name) => !before.includes(name))).toEqual([deployed?.resources['Lake']]);
+  });
+
+  test('is refused with the next step where there is no bucket for it', async () => {
+    await expect(deploy('Longer', template)).rejects.toThrow(
+      /Longer has \d+ bytes, of which a request takes 51200, .* `meridian deploy --target aws --stack deployment`/,
+    );
+    expect(await statusOf('Longer')).toBeUndefined();
   });
 });
 

@@ -7,6 +7,7 @@ import { withTransportCheck } from '../../edge/aws-endpoints';
 import type { inbox } from '../../workflows';
 import type { WorkerConfig } from '../config';
 import type { TemporalAccess } from '../dependencies';
+import { groupCredentials } from '../group-credentials';
 import { EventConsumer, LONG_POLL_SECONDS } from './event-consumer';
 
 /** Consumes the event queue beside a worker, if a pipeline runs on objects. @returns a function that stops it, and waits until it has stopped */
@@ -16,6 +17,7 @@ export function startConsumer(config: WorkerConfig, temporal: TemporalAccess, pi
   const sqs = withTransportCheck(
     new SQSClient({
       region: config.region,
+      credentials: groupCredentials(config, 'events'),
       useQueueUrlAsEndpoint: false, // an endpoint that the environment names is meant
       requestHandler: { connectionTimeout: 5_000, requestTimeout: (LONG_POLL_SECONDS + config.awsTimeoutSeconds) * 1_000, throwOnRequestTimeout: true },
     }),

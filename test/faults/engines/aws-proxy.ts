@@ -11,6 +11,9 @@ export interface AwsCall {
   readonly operation: string;
   /** `/bucket/key`, decoded. */
   readonly path: string;
+  readonly query: URLSearchParams;
+  /** Whose it is: of temporary credentials, a session's. */
+  readonly accessKeyId: string;
   readonly body: Buffer;
 }
 
@@ -36,7 +39,15 @@ export interface AwsRule extends Strike {
   readonly act: (exchange: AwsExchange) => Promise<void>;
 }
 
-/** Between the SDKs and the local AWS. Without rules it passes everything on as it is. */
+/** Who may do what: asked before any rule. */
+export interface AwsGuard {
+  /** The answer to a call that is not allowed. */
+  refusal(call: AwsCall): AwsResponse | undefined;
+  /** Sees every answer. */
+  answered(call: AwsCall, response: AwsResponse): void;
+}
+
+/** Between the SDKs and the local AWS. Without rules it passes on as it is whatever the guard, if there is one, allows. */
 export class AwsProxy {
   readonly calls: string[] = [];
   private readonly rules = new ArmedRules<AwsRule>();
@@ -45,11 +56,12 @@ export class AwsProxy {
   private constructor(
     private readonly server: Server,
     private readonly upstreamPort: number,
+    private readonly guard: AwsGuard | undefined,
   ) {}
 
-  static async start(upstreamPort: number): Promise<AwsProxy> {
+  static async start(upstreamPort: number, guard?: AwsGuard): Promise<AwsProxy> {
     const server = createServer();
-    const proxy = new AwsProxy(server, upstreamPort);
+    const proxy = new AwsProxy(server, upstreamPort, guard);
     server.on('request', (incoming, outgoing) => void proxy.serve(incoming, outgoing));
     server.keepAliveTimeout = 60_000;
     server.listen(0, '127.0.0.1');
@@ -98,6 +110,8 @@ export class AwsProxy {
       const call = callOf(incoming, body);
       this.calls.push(`${call.service}.${call.operation}`);
       const exchange = this.exchangeOf(call, incoming, outgoing);
+      const refusal = this.guard?.refusal(call);
+      if (refusal !== undefined) return await exchange.reply(refusal);
       const [due] = this.rules.due((rule) => rule.matches(call));
       if (due !== undefined) return await due.act(exchange);
       await exchange.reply(await exchange.forward());
@@ -109,7 +123,11 @@ export class AwsProxy {
   private exchangeOf(call: AwsCall, incoming: IncomingMessage, outgoing: ServerResponse): AwsExchange {
     return {
       call,
-      forward: () => this.forward(incoming, call.body),
+      forward: async () => {
+        const response = await this.forward(incoming, call.body);
+        this.guard?.answered(call, response);
+        return response;
+      },
       async reply(response, sentBytes) {
         outgoing.writeHead(response.status, framed(response));
         if (sentBytes === undefined) {
@@ -160,12 +178,12 @@ async function bodyOf(stream: IncomingMessage): Promise<Buffer> {
 }
 
 function callOf(incoming: IncomingMessage, body: Buffer): AwsCall {
-  const service = /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//.exec(incoming.headers.authorization ?? '')?.[1] ?? 'unsigned';
+  const [, accessKeyId = '', service = 'unsigned'] = /Credential=([^/]+)\/\d+\/[^/]+\/([^/]+)\//.exec(incoming.headers.authorization ?? '') ?? [];
   const url = new URL(incoming.url ?? '/', 'http://aws');
   const path = decodeURIComponent(url.pathname);
   const target = incoming.headers['x-amz-target'];
   const named = typeof target === 'string' ? target.split('.').at(-1) : /(?:^|&)Action=(\w+)/.exec(body.toString('latin1', 0, 200))?.[1];
-  return { service, operation: named ?? restOperation(service, incoming.method ?? 'GET', url, incoming.headers), path, body };
+  return { service, operation: named ?? restOperation(service, incoming.method ?? 'GET', url, incoming.headers), path, query: url.searchParams, accessKeyId, body };
 }
 
 /** Operations of the services whose requests do not name them. */

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PipelineSpec } from '../../../domain/pipeline-spec';
 import { bringUp } from '../../../cli/up';
+import { STACKS } from '../../../infra/deploy/stacks';
+import { synthesise, templateOf } from '../../../infra/deploy/synthesis';
 import { AWS } from '../../../infra/local/aws-process';
 import { POSTGRES } from '../../../infra/local/postgres';
 import { ensurePasswords, type Passwords } from '../../../infra/local/postgres-passwords';
@@ -11,6 +13,7 @@ import { silent } from '../../../infra/local/progress';
 import { type StackPorts, startStack, stopStack } from '../../../infra/local/stack';
 import { taskEnvironment } from '../../../infra/local/task-environment';
 import { TEMPORAL } from '../../../infra/local/temporal';
+import { IamGuard } from '../../support/iam/iam-guard';
 import { AwsProxy } from './aws-proxy';
 import { TcpProxy } from './tcp-proxy';
 import { WorkerProcess } from './worker-process';
@@ -36,6 +39,8 @@ export class Engines {
     readonly aws: AwsProxy,
     readonly postgres: TcpProxy,
     readonly temporal: TcpProxy,
+    /** Between workers and the local AWS there is IAM, as the template has it: every scenario holds to the roles. */
+    readonly iam: IamGuard,
   ) {}
 
   /** @param auth - the local AWS enforces its policies, and workers have their role's credentials */
@@ -46,8 +51,9 @@ export class Engines {
     const { env } = await bringUp(home, silent, { ports: free, awsSettings: AWS_SETTINGS, auth });
     const portOf = (part: Part, name: string) => Number(findProcess(home, PARTS[part])?.settings[name]);
     const ports = { temporal: portOf('temporal', 'port'), temporalUi: portOf('temporal', 'uiPort'), postgres: portOf('postgres', 'port'), aws: portOf('aws', 'port') };
-    const [aws, postgres, temporal] = await Promise.all([AwsProxy.start(ports.aws), TcpProxy.start(ports.postgres), TcpProxy.start(ports.temporal)]);
-    return new Engines(home, env, ensurePasswords(home), ports, aws, postgres, temporal);
+    const iam = new IamGuard(templateOf(await synthesise(home, silent.note), STACKS.data), env);
+    const [aws, postgres, temporal] = await Promise.all([AwsProxy.start(ports.aws, iam), TcpProxy.start(ports.postgres), TcpProxy.start(ports.temporal)]);
+    return new Engines(home, env, ensurePasswords(home), ports, aws, postgres, temporal, iam);
   }
 
   /** A worker that reaches everything through the proxies. @param name - of its work folder and log */
