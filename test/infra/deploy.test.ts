@@ -70,7 +70,8 @@ const bucketOf = (zone: string) => deployed[`MERIDIAN_${zone}_BUCKET`] ?? '';
 const dataTemplate = async () => templateOf(await synthesise(home, silent.note), 'Meridian');
 
 async function deployStack(cloudformation: CloudFormationClient, template: Template, stack = 'Meridian') {
-  const deployed = await deployTo(localTarget(cloudformation), { stack, template, parameters: {} }, UNASKED);
+  const s3 = new S3Client({ ...aws.clientConfig, region: await cloudformation.config.region() });
+  const deployed = await deployTo(localTarget(cloudformation, s3), { stack, template, parameters: {} }, UNASKED);
   if (deployed === undefined) throw new Error('Not confirmed');
   return deployed;
 }
