@@ -2,7 +2,10 @@ import { Stack } from 'aws-cdk-lib';
 import { ManagedPolicy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { acceptWildcards } from './accepted-findings';
-import { dataPermissions, runtimePermissions, type ServicePermission, sharedPermissions } from './service-permissions';
+import { dataPermissions } from './data-permissions';
+import { runtimePermissions } from './runtime-permissions';
+import type { ServicePermission } from './service-permission';
+import { sharedPermissions } from './shared-permissions';
 
 /**
  * What CloudFormation works as when it deploys our stacks: whoever starts a deployment needs none of these permissions, and nobody can
@@ -30,7 +33,8 @@ export class CloudFormationRole extends Construct {
     const policy = new ManagedPolicy(this, id, {
       description: `Meridian: CloudFormation, resources of the kind ${id.toLowerCase()}`,
       statements: permissions.map(
-        ({ actions, resources, conditions }) => new PolicyStatement({ actions: [...actions], resources: [...resources], ...(conditions === undefined ? {} : { conditions }) }),
+        ({ actions, resources, conditions }) =>
+          new PolicyStatement({ actions: [...actions], resources: [...resources], ...(conditions === undefined ? {} : { conditions }) }),
       ),
     });
     const reasons = new Map<string, string>();

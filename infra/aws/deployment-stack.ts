@@ -1,4 +1,14 @@
-import { BootstraplessSynthesizer, CfnCondition, CfnOutput, CfnParameter, Duration, Fn, type IStackSynthesizer, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import {
+  BootstraplessSynthesizer,
+  CfnCondition,
+  CfnOutput,
+  CfnParameter,
+  Duration,
+  Fn,
+  type IStackSynthesizer,
+  RemovalPolicy,
+  Stack,
+} from 'aws-cdk-lib';
 import { CfnOIDCProvider } from 'aws-cdk-lib/aws-iam';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
@@ -19,8 +29,15 @@ export class DeploymentStack extends Stack {
       synthesizer: new BootstraplessSynthesizer() as IStackSynthesizer,
       description: 'Meridian: what deploys it, from a desk or from GitHub, without a key that anybody keeps',
     });
-    const text = (name: string, props: { readonly default?: string; readonly allowedPattern: string; readonly constraintDescription: string; readonly description: string }) =>
-      new CfnParameter(this, name, { type: 'String', ...props });
+    const text = (
+      name: string,
+      props: {
+        readonly default?: string;
+        readonly allowedPattern: string;
+        readonly constraintDescription: string;
+        readonly description: string;
+      },
+    ) => new CfnParameter(this, name, { type: 'String', ...props });
     const repository = text('GitHubRepository', {
       allowedPattern: '^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$',
       constraintDescription: 'owner/name',
@@ -40,19 +57,26 @@ export class DeploymentStack extends Stack {
     });
     const provider = new OptionalParameter(this, 'Provider', {
       name: 'GitHubProviderArn',
-      description: "ARN of the account's OIDC provider of GitHub, if it has one already: an account takes one of an issuer. Empty: it is made",
+      description:
+        "ARN of the account's OIDC provider of GitHub, if it has one already: an account takes one of an issuer. Empty: it is made",
       pattern: '^arn:aws[a-z-]*:iam::[0-9]{12}:oidc-provider/token\\.actions\\.githubusercontent\\.com$',
       constraint: 'the ARN of an OIDC provider of token.actions.githubusercontent.com, or empty',
     });
     const made = new CfnOIDCProvider(this, 'GitHub', { url: `https://${GITHUB_ISSUER}`, clientIdList: ['sts.amazonaws.com'] });
     made.cfnOptions.condition = new CfnCondition(this, 'MakesProvider', { expression: Fn.conditionEquals(provider.value, '') });
-    const hasEnvironment = new CfnCondition(this, 'HasEnvironment', { expression: Fn.conditionNot(Fn.conditionEquals(environment.valueAsString, '')) });
+    const hasEnvironment = new CfnCondition(this, 'HasEnvironment', {
+      expression: Fn.conditionNot(Fn.conditionEquals(environment.valueAsString, '')),
+    });
 
     const templates = this.templateBucket();
     const { role: cloudFormationRole } = new CloudFormationRole(this, 'CloudFormation');
     const { role: gitHubRole } = new GitHubRole(this, 'Deployer', {
       repository: repository.valueAsString,
-      subject: Fn.conditionIf(hasEnvironment.logicalId, `environment:${environment.valueAsString}`, `ref:refs/heads/${branch.valueAsString}`).toString(),
+      subject: Fn.conditionIf(
+        hasEnvironment.logicalId,
+        `environment:${environment.valueAsString}`,
+        `ref:refs/heads/${branch.valueAsString}`,
+      ).toString(),
       providerArn: Fn.conditionIf(provider.isSet.logicalId, provider.value, made.attrArn).toString(),
       cloudFormationRole,
       templates,

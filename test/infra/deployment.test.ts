@@ -26,12 +26,17 @@ const only = (type: string, prefix = '') => {
   expect(others).toEqual([]);
   return (resource as { readonly Properties: Readonly<Record<string, unknown>> }).Properties;
 };
-const statementsOf = (properties: Readonly<Record<string, unknown>>) => (properties['PolicyDocument'] as { readonly Statement: readonly Statement[] }).Statement;
-const granted = Object.values(template.findResources('AWS::IAM::ManagedPolicy')).flatMap((policy) => statementsOf((policy as { Properties: Record<string, unknown> }).Properties));
+const statementsOf = (properties: Readonly<Record<string, unknown>>) =>
+  (properties['PolicyDocument'] as { readonly Statement: readonly Statement[] }).Statement;
+const granted = Object.values(template.findResources('AWS::IAM::ManagedPolicy')).flatMap((policy) =>
+  statementsOf((policy as { Properties: Record<string, unknown> }).Properties),
+);
 
 describe('S2.26 what deploys from GitHub has no key that anybody keeps', () => {
   test('its role is for one repository, and there for one environment or branch, by a token made for AWS', () => {
-    const { AssumeRolePolicyDocument: trust } = only('AWS::IAM::Role', 'Deployer') as { AssumeRolePolicyDocument: { Statement: readonly Statement[] } };
+    const { AssumeRolePolicyDocument: trust } = only('AWS::IAM::Role', 'Deployer') as {
+      AssumeRolePolicyDocument: { Statement: readonly Statement[] };
+    };
 
     expect(trust.Statement).toHaveLength(1);
     expect(trust.Statement[0]).toMatchObject({ Effect: 'Allow', Action: 'sts:AssumeRoleWithWebIdentity' });
@@ -39,13 +44,19 @@ describe('S2.26 what deploys from GitHub has no key that anybody keeps', () => {
     expect(others).toEqual({});
     expect(StringEquals?.['token.actions.githubusercontent.com:aud']).toBe('sts.amazonaws.com');
     const subject = StringEquals?.['token.actions.githubusercontent.com:sub'];
-    expect(spoken(subject, { GitHubRepository: 'owner/name', GitHubEnvironment: 'production', HasEnvironment: true })).toBe('repo:owner/name:environment:production');
-    expect(spoken(subject, { GitHubRepository: 'owner/name', GitHubBranch: 'main', HasEnvironment: false })).toBe('repo:owner/name:ref:refs/heads/main');
+    expect(spoken(subject, { GitHubRepository: 'owner/name', GitHubEnvironment: 'production', HasEnvironment: true })).toBe(
+      'repo:owner/name:environment:production',
+    );
+    expect(spoken(subject, { GitHubRepository: 'owner/name', GitHubBranch: 'main', HasEnvironment: false })).toBe(
+      'repo:owner/name:ref:refs/heads/main',
+    );
     expect(JSON.stringify(template.toJSON())).not.toMatch(/AWS::IAM::(User|AccessKey)/);
   });
 
   test('the environment that it names is the one of the workflow that deploys', () => {
-    const workflow = parse(readFileSync(join(__dirname, '../../.github/workflows/deploy.yml'), 'utf8')) as { jobs: { deploy: { environment: string } } };
+    const workflow = parse(readFileSync(join(__dirname, '../../.github/workflows/deploy.yml'), 'utf8')) as {
+      jobs: { deploy: { environment: string } };
+    };
 
     expect(deployable.Parameters?.['GitHubEnvironment']?.Default).toBe(workflow.jobs.deploy.environment);
   });
@@ -54,10 +65,20 @@ describe('S2.26 what deploys from GitHub has no key that anybody keeps', () => {
     const statements = statementsOf(only('AWS::IAM::Policy', 'Deployer'));
     const actions = statements.flatMap(({ Action }) => list(Action)).sort();
 
-    expect(actions.filter((action) => !action.startsWith('cloudformation:'))).toEqual(['iam:PassRole', 's3:GetObject', 's3:PutObject', 's3:PutObject']);
-    expect(actions.filter((action) => /:(Delete|Update|Create)/.test(action))).toEqual(['cloudformation:CreateChangeSet', 'cloudformation:DeleteChangeSet']);
+    expect(actions.filter((action) => !action.startsWith('cloudformation:'))).toEqual([
+      'iam:PassRole',
+      's3:GetObject',
+      's3:PutObject',
+      's3:PutObject',
+    ]);
+    expect(actions.filter((action) => /:(Delete|Update|Create)/.test(action))).toEqual([
+      'cloudformation:CreateChangeSet',
+      'cloudformation:DeleteChangeSet',
+    ]);
     const role = { 'Fn::GetAtt': [expect.stringMatching(/^CloudFormationRole/), 'Arn'] as unknown[] };
-    expect(statements.find(({ Action }) => Action === 'cloudformation:CreateChangeSet')?.Condition).toEqual({ StringEquals: { 'cloudformation:RoleArn': role } });
+    expect(statements.find(({ Action }) => Action === 'cloudformation:CreateChangeSet')?.Condition).toEqual({
+      StringEquals: { 'cloudformation:RoleArn': role },
+    });
     const pass = statements.find(({ Action }) => Action === 'iam:PassRole');
     expect([pass?.Resource, pass?.Condition]).toEqual([role, { StringEquals: { 'iam:PassedToService': 'cloudformation.amazonaws.com' } }]);
   });
@@ -68,20 +89,30 @@ describe('S2.26 what deploys from GitHub has no key that anybody keeps', () => {
       expect.stringMatching(/^Parameter GitHubProviderArn: expected the ARN of an OIDC provider/),
     ]);
     expect(parameterFaults(deployable, { GitHubRepository: 'owner/name' }, {})).toEqual([]);
-    template.hasResource('AWS::IAM::OIDCProvider', { Condition: 'MakesProvider', Properties: { ClientIdList: ['sts.amazonaws.com'], Url: 'https://token.actions.githubusercontent.com' } });
+    template.hasResource('AWS::IAM::OIDCProvider', {
+      Condition: 'MakesProvider',
+      Properties: { ClientIdList: ['sts.amazonaws.com'], Url: 'https://token.actions.githubusercontent.com' },
+    });
   });
 });
 
 describe('S2.21 what CloudFormation works as', () => {
   test('only CloudFormation takes it, and it cannot touch what deploys', () => {
-    const { AssumeRolePolicyDocument: trust } = only('AWS::IAM::Role', 'CloudFormation') as { AssumeRolePolicyDocument: { Statement: readonly unknown[] } };
+    const { AssumeRolePolicyDocument: trust } = only('AWS::IAM::Role', 'CloudFormation') as {
+      AssumeRolePolicyDocument: { Statement: readonly unknown[] };
+    };
 
-    expect(trust.Statement).toEqual([{ Action: 'sts:AssumeRole', Effect: 'Allow', Principal: { Service: 'cloudformation.amazonaws.com' } }]);
+    expect(trust.Statement).toEqual([
+      { Action: 'sts:AssumeRole', Effect: 'Allow', Principal: { Service: 'cloudformation.amazonaws.com' } },
+    ]);
     const ofRoles = granted.filter(({ Action }) => list(Action).some((action) => action.startsWith('iam:')));
     for (const { Resource } of ofRoles) {
-      for (const resource of list(Resource)) expect(spoken(resource, {})).toMatch(/:role\/(Meridian|MeridianRuntime|MeridianMonitoring)-\*$|:role\/aws-service-role\//);
+      for (const resource of list(Resource))
+        expect(spoken(resource, {})).toMatch(/:role\/(Meridian|MeridianRuntime|MeridianMonitoring)-\*$|:role\/aws-service-role\//);
     }
-    expect(ofRoles.flatMap(({ Action }) => list(Action)).filter((action) => /Attach|User|AccessKey|Group|CreatePolicy/.test(action))).toEqual(['iam:ListAttachedRolePolicies']);
+    expect(
+      ofRoles.flatMap(({ Action }) => list(Action)).filter((action) => /Attach|User|AccessKey|Group|CreatePolicy/.test(action)),
+    ).toEqual(['iam:ListAttachedRolePolicies']);
   });
 
   test('no action is a wildcard, and none reads or writes an object, an item, a message or a secret', () => {
@@ -91,7 +122,9 @@ describe('S2.21 what CloudFormation works as', () => {
     expect(actions.filter((action) => action.includes('*'))).toEqual([]);
     expect(
       actions.filter((action) =>
-        /^(s3:(Get|Put|Delete)Object|dynamodb:(GetItem|PutItem|Query|Scan|UpdateItem|DeleteItem|Batch)|sqs:(Send|Receive|Purge)|sns:Publish|secretsmanager:GetSecretValue|kms:(Decrypt|Encrypt|GenerateDataKey)|logs:(Get|Filter)|sts:)/.test(action),
+        /^(s3:(Get|Put|Delete)Object|dynamodb:(GetItem|PutItem|Query|Scan|UpdateItem|DeleteItem|Batch)|sqs:(Send|Receive|Purge)|sns:Publish|secretsmanager:GetSecretValue|kms:(Decrypt|Encrypt|GenerateDataKey)|logs:(Get|Filter)|sts:)/.test(
+          action,
+        ),
       ),
     ).toEqual([]);
   });
@@ -104,10 +137,27 @@ describe('S2.21 what CloudFormation works as', () => {
 
   test('every service of our templates is one that it may deploy to, and no other is', () => {
     const services: Readonly<Record<string, string>> = {
-      ApplicationAutoScaling: 'application-autoscaling', Budgets: 'budgets', CloudWatch: 'cloudwatch', DynamoDB: 'dynamodb', EC2: 'ec2', ECR: 'ecr', ECS: 'ecs',
-      EMRServerless: 'emr-serverless', Events: 'events', Glue: 'glue', IAM: 'iam', KMS: 'kms', Logs: 'logs', RDS: 'rds', S3: 's3', SNS: 'sns', SQS: 'sqs',
+      ApplicationAutoScaling: 'application-autoscaling',
+      Budgets: 'budgets',
+      CloudWatch: 'cloudwatch',
+      DynamoDB: 'dynamodb',
+      EC2: 'ec2',
+      ECR: 'ecr',
+      ECS: 'ecs',
+      EMRServerless: 'emr-serverless',
+      Events: 'events',
+      Glue: 'glue',
+      IAM: 'iam',
+      KMS: 'kms',
+      Logs: 'logs',
+      RDS: 'rds',
+      S3: 's3',
+      SNS: 'sns',
+      SQS: 'sqs',
     };
-    const used = Object.entries(templates).filter(([name]) => name !== STACKS.deployment).flatMap(([, { Resources }]) => Object.values(Resources).map(({ Type }) => Type.split('::')[1] ?? ''));
+    const used = Object.entries(templates)
+      .filter(([name]) => name !== STACKS.deployment)
+      .flatMap(([, { Resources }]) => Object.values(Resources).map(({ Type }) => Type.split('::')[1] ?? ''));
 
     const allowed = new Set(granted.flatMap(({ Action }) => list(Action)).map((action) => action.split(':')[0]));
 
