@@ -2,6 +2,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { Command } from 'commander';
 import { stackHome } from '../infra/local/stack-env';
+import { taskEnvironment } from '../infra/local/task-environment';
 import { cacheFolder } from '../infra/local/toolchain/cache';
 import { mobileGeolocation } from '../pipelines/mobile-geolocation';
 import { openDatabase } from '../sql/database';
@@ -25,15 +26,16 @@ const REFERENCES = mobileGeolocation.transform.references;
 export function demoCommand(): Command {
   return new Command('demo')
     .description('three nights of real positions through the pipeline mobile-geolocation, on the local stack')
+    .option('--auth', "the local AWS holds every call against its caller's IAM policies, see `meridian up --help`")
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
       '\nInstalls and starts what is missing, takes away what an earlier demo left (nothing else), and leaves the stack and a worker running.\n' +
         'Exit codes: 0 the nights came out as they must (promoted, promoted, rejected), 1 otherwise.',
     )
-    .action(async (options: { readonly json?: boolean }) => {
+    .action(async (options: { readonly json?: boolean; readonly auth?: boolean }) => {
       const output = createOutput(options);
-      const { summary, expected } = await demo(stackHome(), output);
+      const { summary, expected } = await demo(stackHome(), output, options.auth === true);
       output.result(summary, summaryText(summary));
       const surprises = summary.nights.filter((night, index) => night.outcome !== expected[index]?.expectedOutcome);
       for (const night of surprises) {
@@ -43,9 +45,9 @@ export function demoCommand(): Command {
     });
 }
 
-async function demo(home: string, output: Output): Promise<{ readonly summary: DemoSummary; readonly expected: readonly DemoNight[] }> {
+async function demo(home: string, output: Output, auth: boolean): Promise<{ readonly summary: DemoSummary; readonly expected: readonly DemoNight[] }> {
   const startedAt = performance.now();
-  const stack = await bringUp(home, output);
+  const stack = await bringUp(home, output, { auth });
   enterLocalEnvironment(stack.env);
   const samples = await trafficSamples({ cache: cacheFolder(), python: settingOf(stack.env, 'MERIDIAN_PYTHON'), note: (message) => output.note(message) });
   const nights = demoNights(samples);
@@ -64,7 +66,7 @@ async function demo(home: string, output: Output): Promise<{ readonly summary: D
       output.note(`Took away ${removed}`);
       await putReferences(s3, settingOf(stack.env, 'MERIDIAN_ARTIFACTS_BUCKET'), samples);
       const env = localEnvironment(stack.env);
-      await startWorker(home, env);
+      await startWorker(home, taskEnvironment(env));
       const workerLost = watchWorker(home, watch.signal);
       workerLost.catch(() => undefined); // whoever races with it hears of it
       const summaries: NightSummary[] = [];

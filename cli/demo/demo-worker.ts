@@ -13,7 +13,7 @@ export async function stopWorker(home: string): Promise<void> {
 }
 
 /** Starts `meridian worker` as a part of the local stack: it outlives the demo, and `meridian down` stops it. */
-export async function startWorker(home: string, env: NodeJS.ProcessEnv): Promise<void> {
+export async function startWorker(home: string, env: Readonly<NodeJS.ProcessEnv>): Promise<void> {
   await startProcess(home, {
     name: WORKER,
     command: process.execPath,

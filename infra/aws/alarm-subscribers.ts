@@ -21,7 +21,7 @@ const SUBSCRIBERS = [
   {
     name: 'AlarmWebhook',
     protocol: 'https',
-    description: 'HTTPS address that gets every outcome as a document and confirms its subscription itself; empty: none',
+    description: 'HTTPS address that gets outcomes and alarms and confirms its subscription by itself, as no Slack webhook does; empty: none',
     pattern: '^https://[^ ]+$',
     constraint: 'must be an https:// address',
   },

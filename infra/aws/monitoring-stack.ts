@@ -10,7 +10,7 @@ import { MonthlyBudget } from './monthly-budget';
 
 /**
  * What people look at and who is told (S2.18, S4.19, S4.20, X11). A stack of its own: who is on call changes without touching the data
- * stack, whose outputs it imports by name, and that one stays below CreateStack's 51,200 bytes.
+ * stack, whose outputs it imports by name.
  * @see docs/decisions/0026-what-costs-money-is-a-parameter.md
  */
 export class MonitoringStack extends Stack {

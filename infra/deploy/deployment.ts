@@ -10,6 +10,8 @@ export interface DeployedStack {
   readonly outputs: Readonly<Record<string, string>>;
   /** Logical → physical id. */
   readonly resources: Readonly<Record<string, string>>;
+  /** What it was deployed with, defaults included. */
+  readonly parameters: Readonly<Record<string, string>>;
 }
 
 /**
@@ -73,6 +75,7 @@ async function deployedStack(
     change,
     outputs: Object.fromEntries((stack?.Outputs ?? []).map(({ OutputKey = '', OutputValue = '' }) => [OutputKey, OutputValue])),
     resources: await physicalIds(target, name),
+    parameters: Object.fromEntries((stack?.Parameters ?? []).map(({ ParameterKey = '', ParameterValue = '' }) => [ParameterKey, ParameterValue])),
   };
 }
 

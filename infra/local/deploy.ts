@@ -1,6 +1,7 @@
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { CreateBucketCommand, DeleteBucketCommand, DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { SNSClient } from '@aws-sdk/client-sns';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { type DeploymentHooks, deployStack, UNASKED } from '../deploy/deploy-stack';
@@ -97,6 +98,7 @@ export async function deployLocalStack({
     cloudformation: new CloudFormationClient(connection),
     dynamodb: new DynamoDBClient(connection),
     s3: new S3Client({ ...connection, forcePathStyle: true }),
+    sns: new SNSClient(connection),
   };
   const onWait = ({ pid }: { readonly pid: number }) => progress.note(`Process ${pid} is deploying to this stack: waiting for it`);
   try {
@@ -104,7 +106,7 @@ export async function deployLocalStack({
       const template = templateOf(await synthesise(home, progress.note), name);
       const stack = await deployStack(localTarget(clients.cloudformation, clients.s3), { stack: name, template, parameters }, hooks);
       if (stack === undefined) return undefined;
-      const closed = await closeGaps(clients, template, stack.resources);
+      const closed = await closeGaps(clients, template, stack);
       const variables = name === STACKS.data ? await localVariables(clients.s3, stack) : {};
       progress.note(
         stack.change === 'none' && closed === 0

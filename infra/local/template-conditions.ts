@@ -61,3 +61,13 @@ function chosen(value: unknown, holds: (name: string) => boolean): unknown {
   }
   return Object.fromEntries(members.map(([key, item]) => [key, chosen(item, holds)] as const).filter(([, item]) => item !== NOTHING));
 }
+
+/** `value` with the physical ids of resources in the place of references to them: for an API that takes an id where a template says an ARN. */
+export function withPhysicalIds(value: unknown, resources: Readonly<Record<string, string>>): unknown {
+  if (Array.isArray(value)) return value.map((item) => withPhysicalIds(item, resources));
+  if (typeof value !== 'object' || value === null) return value;
+  const { Ref, 'Fn::GetAtt': attribute } = value as { readonly Ref?: string; readonly 'Fn::GetAtt'?: readonly [string, string] };
+  const id = resources[Ref ?? attribute?.[0] ?? ''];
+  if (id !== undefined) return id;
+  return Object.fromEntries(Object.entries(value as Json).map(([key, item]) => [key, withPhysicalIds(item, resources)]));
+}

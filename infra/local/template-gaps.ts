@@ -1,8 +1,11 @@
 import {
   DescribeContinuousBackupsCommand,
+  DescribeTableCommand,
   DescribeTimeToLiveCommand,
   type DynamoDBClient,
+  type SSESpecification,
   UpdateContinuousBackupsCommand,
+  UpdateTableCommand,
   UpdateTimeToLiveCommand,
 } from '@aws-sdk/client-dynamodb';
 import {
@@ -14,17 +17,19 @@ import {
   type S3Client,
   type ServerSideEncryptionConfiguration,
 } from '@aws-sdk/client-s3';
+import { GetTopicAttributesCommand, SetTopicAttributesCommand, type SNSClient } from '@aws-sdk/client-sns';
 import { isDeepStrictEqual } from 'node:util';
 import type { DeployedStack } from '../deploy/deployment';
 import type { Template } from '../deploy/template';
 import { StackError } from './stack-error';
-import { withConditions } from './template-conditions';
+import { withConditions, withPhysicalIds } from './template-conditions';
 import { lifecycleRules, sortedRules, type TemplateLifecycle } from './template-lifecycle';
 
 /** Clients of the services that have gaps. */
 export interface GapClients {
   readonly s3: S3Client;
   readonly dynamodb: DynamoDBClient;
+  readonly sns: SNSClient;
 }
 
 /** A property that the template declares and the local AWS takes without keeping it. */
@@ -75,6 +80,21 @@ export const TEMPLATE_GAPS: readonly TemplateGap[] = [
       ),
   },
   {
+    resourceType: 'AWS::DynamoDB::Table',
+    property: 'SSESpecification',
+    wanted: (property) => {
+      const { SSEEnabled, SSEType, KMSMasterKeyId } = property as { SSEEnabled: boolean; SSEType?: string; KMSMasterKeyId?: string };
+      return { Enabled: SSEEnabled, SSEType, KMSMasterKeyId };
+    },
+    read: async ({ dynamodb }, TableName) => {
+      const { Table } = await dynamodb.send(new DescribeTableCommand({ TableName }));
+      const { Status, SSEType, KMSMasterKeyArn } = Table?.SSEDescription ?? {};
+      return { Enabled: Status === 'ENABLED', SSEType, KMSMasterKeyId: KMSMasterKeyArn?.split('/').at(-1) };
+    },
+    apply: ({ dynamodb }, TableName, wanted) =>
+      dynamodb.send(new UpdateTableCommand({ TableName, SSESpecification: wanted as SSESpecification })),
+  },
+  {
     resourceType: 'AWS::S3::Bucket',
     property: 'LifecycleConfiguration',
     wanted: (property) => sortedRules(lifecycleRules(property as TemplateLifecycle)),
@@ -100,16 +120,18 @@ export const TEMPLATE_GAPS: readonly TemplateGap[] = [
     property: 'BucketEncryption',
     wanted: (property) => ({
       Rules: (property as TemplateEncryption).ServerSideEncryptionConfiguration.map(
-        ({ ServerSideEncryptionByDefault }) => ({
+        ({ ServerSideEncryptionByDefault, BucketKeyEnabled = false }) => ({
           ApplyServerSideEncryptionByDefault: ServerSideEncryptionByDefault,
+          BucketKeyEnabled,
         }),
       ),
     }),
     read: async ({ s3 }, Bucket) => {
       const { ServerSideEncryptionConfiguration } = await s3.send(new GetBucketEncryptionCommand({ Bucket }));
       return {
-        Rules: (ServerSideEncryptionConfiguration?.Rules ?? []).map(({ ApplyServerSideEncryptionByDefault }) => ({
+        Rules: (ServerSideEncryptionConfiguration?.Rules ?? []).map(({ ApplyServerSideEncryptionByDefault, BucketKeyEnabled = false }) => ({
           ApplyServerSideEncryptionByDefault,
+          BucketKeyEnabled,
         })),
       };
     },
@@ -121,11 +143,20 @@ export const TEMPLATE_GAPS: readonly TemplateGap[] = [
         }),
       ),
   },
+  {
+    resourceType: 'AWS::SNS::Topic',
+    property: 'KmsMasterKeyId',
+    wanted: (property) => property,
+    read: async ({ sns }, TopicArn) => (await sns.send(new GetTopicAttributesCommand({ TopicArn }))).Attributes?.['KmsMasterKeyId'],
+    apply: ({ sns }, TopicArn, wanted) =>
+      sns.send(new SetTopicAttributesCommand({ TopicArn, AttributeName: 'KmsMasterKeyId', AttributeValue: String(wanted) })),
+  },
 ];
 
 interface TemplateEncryption {
   readonly ServerSideEncryptionConfiguration: readonly {
-    readonly ServerSideEncryptionByDefault: { readonly SSEAlgorithm: 'AES256' | 'aws:kms' | 'aws:kms:dsse' };
+    readonly ServerSideEncryptionByDefault: { readonly SSEAlgorithm: 'AES256' | 'aws:kms' | 'aws:kms:dsse'; readonly KMSMasterKeyID?: string };
+    readonly BucketKeyEnabled?: boolean;
   }[];
 }
 
@@ -137,12 +168,18 @@ interface TemplateEncryption {
 export async function closeGaps(
   clients: GapClients,
   template: Template,
-  resources: DeployedStack['resources'],
+  { resources, parameters }: Pick<DeployedStack, 'resources' | 'parameters'>,
 ): Promise<number> {
+  const made = Object.entries(withConditions(template, parameters).Resources);
+  for (const [logicalId, { Properties }] of made) {
+    if (Properties?.['ReplicationConfiguration'] !== undefined) {
+      throw new StackError(`The local AWS makes no copies of ${logicalId} in another region: deploy without StorageReplicaBucketArn`);
+    }
+  }
   const applied = await Promise.all(
-    Object.entries(withConditions(template).Resources).flatMap(([logicalId, { Type, Properties }]) =>
+    made.flatMap(([logicalId, { Type, Properties }]) =>
       TEMPLATE_GAPS.filter((gap) => gap.resourceType === Type && Properties?.[gap.property] !== undefined).map((gap) =>
-        closeGap(clients, gap, resources[logicalId] ?? logicalId, gap.wanted(Properties?.[gap.property])),
+        closeGap(clients, gap, resources[logicalId] ?? logicalId, gap.wanted(withPhysicalIds(Properties?.[gap.property], resources))),
       ),
     ),
   );

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -7,6 +7,7 @@ import { gunzipSync } from 'node:zlib';
 import { EMRServerlessClient, GetJobRunCommand } from '@aws-sdk/client-emr-serverless';
 import { GetObjectCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import type { Pool } from 'pg';
+import { logFile } from '../../infra/local/processes';
 import { readStackEnv } from '../../infra/local/stack-env';
 import { cacheFolder } from '../../infra/local/toolchain/cache';
 import { type OpenDatabase, openDatabase } from '../../sql/database';
@@ -50,11 +51,11 @@ beforeAll(async () => {
   env = { ...process.env, ...free, MERIDIAN_HOME: home };
 
   // The first demo is killed while its first job runs; what is told below is told of the second.
-  const killed = startMeridian(['demo', '--json'], env);
+  const killed = startMeridian(['demo', '--auth', '--json'], env);
   await killed.said(/EMR job run \w+ over/);
   killed.child.kill('SIGKILL');
   await killed.finished;
-  finished = await startMeridian(['demo', '--json'], env).finished;
+  finished = await startMeridian(['demo', '--auth', '--json'], env).finished;
   if (finished.stdout === '') throw new Error(`The demo printed no document:\n${finished.stderr.slice(-5_000)}`);
   document = JSON.parse(finished.stdout) as Document;
 
@@ -107,6 +108,17 @@ test('the nights come out promoted, promoted and rejected, and the command says 
     code: 0,
     outcomes: ['promoted', 'promoted', 'rejected'],
   });
+});
+
+test('S2.21 S1.13 X14 the nights ran under the roles of the template: the local AWS takes no credentials but those it gave', async () => {
+  const { endpoint, region } = { endpoint: setting('AWS_ENDPOINT_URL'), region: setting('AWS_REGION') };
+  const stranger = new S3Client({ endpoint, region, credentials: { accessKeyId: 'local', secretAccessKey: 'local' }, maxAttempts: 1 });
+
+  await expect(stranger.send(new GetObjectCommand({ Bucket: setting('MERIDIAN_RAW_BUCKET'), Key: 'any' }))).rejects.toMatchObject({ name: 'InvalidAccessKeyId' });
+  // Not only cycles: the archive, the events and the backlog have roles, and only log a refusal.
+  expect(readFileSync(logFile(home, 'worker'), 'utf8')).not.toContain('not authorized');
+
+  stranger.destroy();
 });
 
 test('the document has the promised shape', () => {

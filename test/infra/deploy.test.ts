@@ -24,7 +24,7 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
-import { ListSubscriptionsByTopicCommand, SNSClient } from '@aws-sdk/client-sns';
+import { GetTopicAttributesCommand, ListSubscriptionsByTopicCommand, SNSClient } from '@aws-sdk/client-sns';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -39,7 +39,7 @@ import { deployStack as deployTo, UNASKED } from '../../infra/deploy/deploy-stac
 import { STACKS } from '../../infra/deploy/stacks';
 import { synthesise, templateOf } from '../../infra/deploy/synthesis';
 import { type Template } from '../../infra/deploy/template';
-import { deployLocal, localTarget } from '../../infra/local/deploy';
+import { deployLocal, deployLocalStack, localTarget } from '../../infra/local/deploy';
 import { type Progress, silent } from '../../infra/local/progress';
 import { closeGaps, TEMPLATE_GAPS } from '../../infra/local/template-gaps';
 import { withConditions } from '../../infra/local/template-conditions';
@@ -285,15 +285,49 @@ describe('What the emulator drops from templates', () => {
   test.each(TEMPLATE_GAPS)('$resourceType $property is really dropped, and applied by its row', async (gap) => {
     const clients = clientsIn(`gap-${TEMPLATE_GAPS.indexOf(gap)}`);
     const template = withoutDefaults(gap.resourceType);
-    const { resources } = await deployStack(clients.cloudformation, template);
+    const stack = await deployStack(clients.cloudformation, template);
+    const { resources } = stack;
     const [[logicalId, physicalId] = ['', '']] = Object.entries(resources);
     const wanted = gap.wanted(template.Resources[logicalId]?.Properties?.[gap.property]);
 
     expect(await gap.read(clients, physicalId)).not.toEqual(wanted);
-    await closeGaps(clients, template, resources);
+    await closeGaps(clients, template, stack);
 
     expect(await gap.read(clients, physicalId)).toEqual(wanted);
-    expect(await closeGaps(clients, template, resources)).toBe(0);
+    expect(await closeGaps(clients, template, stack)).toBe(0);
+  });
+});
+
+describe('With its options', () => {
+  const region = 'eu-north-1';
+  const withOptions = (parameters: Readonly<Record<string, string>>, note: Progress['note'] = silent.note) =>
+    deployLocalStack({ home, env: { ...aws.env, AWS_REGION: region }, progress: { ...silent, note }, stack: STACKS.data, parameters, hooks: UNASKED });
+
+  test('S2.23 S0.4 the same template deploys under a customer key and with warm workers, and what the emulator drops of them is read back', async () => {
+    const { dynamodb, emr, s3, sns } = clientsIn(region);
+
+    const made = await withOptions({ LakeEncryption: 'kms', SparkWarmExecutors: '2', SparkIdleMinutes: '7' });
+
+    const { outputs = {}, resources = {} } = made?.stack ?? {};
+    const key = Object.entries(resources).find(([id]) => /^Key[0-9A-F]{8}$/.test(id))?.[1];
+    const { ServerSideEncryptionConfiguration } = await s3.send(new GetBucketEncryptionCommand({ Bucket: outputs['MeridianStorageBucket'] }));
+    expect(ServerSideEncryptionConfiguration?.Rules).toEqual([
+      { ApplyServerSideEncryptionByDefault: { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: key }, BucketKeyEnabled: true },
+    ]);
+    const { Table } = await dynamodb.send(new DescribeTableCommand({ TableName: outputs['MeridianLedgerTable'] }));
+    expect(Table?.SSEDescription?.KMSMasterKeyArn?.split('/').at(-1)).toBe(key);
+    const { Attributes } = await sns.send(new GetTopicAttributesCommand({ TopicArn: outputs['MeridianOutcomeTopicArn'] }));
+    expect(Attributes?.['KmsMasterKeyId']).toBe(key);
+    const { application } = await emr.send(new GetApplicationCommand({ applicationId: outputs['MeridianEmrApplicationId'] }));
+    expect(application).toMatchObject({ initialCapacity: { Executor: { workerCount: 2 } }, autoStopConfiguration: { idleTimeoutMinutes: 7 } });
+
+    const notes: string[] = [];
+    await withOptions({}, (message) => void notes.push(message));
+    expect(notes).toEqual(['Infrastructure is as the template says']); // the options stay
+  });
+
+  test('S2.24 copies in another region, which the emulator would not make without a word, are refused by name', async () => {
+    await expect(withOptions({ StorageReplicaBucketArn: 'arn:aws:s3:::copies', LakeEncryption: 's3' })).rejects.toThrow(/makes no copies of LakeStorage\w+ .*without StorageReplicaBucketArn/);
   });
 });
 
@@ -362,12 +396,14 @@ function withoutDefaults(resourceType: string): Template {
       AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
       TimeToLiveSpecification: { AttributeName: 'until', Enabled: true },
       PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+      SSESpecification: { SSEEnabled: true, SSEType: 'KMS', KMSMasterKeyId: 'a-key' },
     },
+    'AWS::SNS::Topic': { KmsMasterKeyId: 'a-key' },
     'AWS::S3::Bucket': {
       LifecycleConfiguration: { Rules: [{ Id: 'old', Status: 'Enabled', Prefix: 'old/', ExpirationInDays: 3 }] },
       // SSE-S3 is what a bucket has anyway.
       BucketEncryption: {
-        ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: 'aws:kms' } }],
+        ServerSideEncryptionConfiguration: [{ BucketKeyEnabled: true, ServerSideEncryptionByDefault: { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: 'a-key' } }],
       },
     },
   };

@@ -104,7 +104,10 @@ describe('The lake under a customer key', () => {
   });
 
   test('S2.21 every role that reads or writes objects or items of the lake may use the key for it, and for nothing else', () => {
-    const policies = propertiesOf('AWS::IAM::Policy', underKey());
+    const within = propertiesOf('AWS::IAM::Role', underKey()).flatMap(([id, { Policies = [] }]) =>
+      (Policies as readonly Properties[]).map((policy) => [id, { ...policy, Roles: [{ Ref: id }] }] as [string, Properties]),
+    );
+    const policies = [...propertiesOf('AWS::IAM::Policy', underKey()), ...within];
     const rolesWith = (service: string, of: RegExp) =>
       policies
         .filter(([, policy]) => statementsOf(policy).some(({ Action, Resource }) => list(Action).some((action) => action.startsWith(service)) && of.test(JSON.stringify(Resource))))

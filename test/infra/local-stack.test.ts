@@ -77,6 +77,17 @@ describe('The local stack (X14, S0.12)', () => {
     expect(readStackEnv(home)).toEqual(env);
   });
 
+  test('one that takes any credentials does not begin to enforce while it runs, and says how it can (S2.21)', async () => {
+    const before = records();
+
+    const up = startStack({ home, ports: FREE_PORTS, progress: silent, auth: true });
+
+    await expect(up).rejects.toThrow('`meridian down` first, then `meridian up --auth`');
+    expect(records()).toEqual(before);
+    await startStack({ home, ports: FREE_PORTS, progress: silent });
+    expect(readStackEnv(home)['AWS_ACCESS_KEY_ID']).toBe('local');
+  });
+
   test('two processes that start it at once come to one stack', async () => {
     await stopStack({ home, purge: false });
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { METRICS, metricsOf } from '../../domain/metrics';
 import { CycleOutcome, STAGES } from '../../domain/cycle';
 import type { Template } from '../../infra/deploy/template';
@@ -191,6 +192,14 @@ describe('Who is told', () => {
       });
     }
   });
+});
+
+test('the page on monitoring names every alarm, parameter and metric', () => {
+  const page = readFileSync(join(__dirname, '../../docs/monitoring.md'), 'utf8');
+  const alarms = [data, made({ FreshnessHours: '26' })].flatMap((of) => propertiesOf('AWS::CloudWatch::Alarm', of)).map(({ AlarmName }) => String(AlarmName).replace(/(mobile-geolocation|places)$/, '<pipeline>'));
+  const metrics = Object.values(METRICS).map((name) => (name.startsWith('Cycle') ? 'Cycle<Outcome>' : name));
+
+  for (const name of [...alarms, ...Object.keys(monitoring.Parameters ?? {}), ...metrics]) expect(page).toContain(`\`${name}\``);
 });
 
 test('every value that a stack imports is exported by the data stack', () => {

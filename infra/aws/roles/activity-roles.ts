@@ -1,5 +1,5 @@
 import { CfnParameter, Stack } from 'aws-cdk-lib';
-import { ArnPrincipal, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { ArnPrincipal, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { ACTIVITY_GROUP_NAMES, ACTIVITY_GROUPS, type ActivityGroup, type Grant, type GrantTarget, ROLE_OUTPUTS, type RoleOutput, ZONES } from '../../../domain/activity-groups';
 import { acceptWildcards } from '../accepted-findings';
@@ -55,18 +55,17 @@ export class ActivityRoles extends Construct {
 
   private roleOf(group: ActivityGroup, props: ActivityRolesProps): Role {
     const { does } = ACTIVITY_GROUPS[group];
+    const granted = grantsOf(group).flatMap(({ actions, on, when }) =>
+      on.map((target) => ({ target, statement: new PolicyStatement({ actions: [...actions], resources: [...targetArns(Stack.of(this), props, target)], conditions: { ...when } }) })),
+    );
     const role = new Role(this, group.charAt(0).toUpperCase() + group.slice(1), {
       // IAM takes no typographic apostrophe.
       description: `Meridian, ${group}: ${does.replaceAll('’', "'")}`,
       assumedBy: new ArnPrincipal(this.worker.roleArn),
+      // Within the role: a resource of its own for each would take the template past what CreateStack takes.
+      inlinePolicies: { calls: new PolicyDocument({ statements: granted.map(({ statement }) => statement), minimize: true }) },
     });
-    for (const { actions, on, when } of grantsOf(group)) {
-      for (const target of on) {
-        const resources = targetArns(Stack.of(this), props, target);
-        role.addToPolicy(new PolicyStatement({ actions: [...actions], resources: [...resources], ...(when === undefined ? {} : { conditions: when }) }));
-        acceptWildcards(role, wildcardReason(target), ...resources);
-      }
-    }
+    for (const { target, statement } of granted) acceptWildcards(role, wildcardReason(target), ...statement.resources);
     return role;
   }
 }

@@ -18,10 +18,10 @@ import boto3
 
 @contextmanager
 def running(folder: Path, submit: str, evaluator: str, **settings: str) -> Iterator[str]:
-    """Yields the endpoint."""
+    """Yields the endpoint. Started again in its folder it goes on from its state."""
     for name, text in (("submit.py", submit), ("evaluator.py", evaluator)):
         (folder / name).write_text(text)
-    (folder / "jars").mkdir()
+    (folder / "jars").mkdir(exist_ok=True)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]

@@ -6,11 +6,13 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
+from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
 from botocore.exceptions import ClientError
 from emulator import allow, client, create_role, running, until
+from meridian_aws.settings import SettingsError, read_settings
 
 SUBMIT = """
 import boto3, sys
@@ -216,3 +218,20 @@ def test_tasks_get_credentials_of_roles_that_trust_them_and_for_the_token_only(e
         with pytest.raises(urllib.error.HTTPError) as raised:
             as_task(endpoint, role, token)
         assert raised.value.code == status
+
+
+def test_sessions_and_the_administrator_outlive_a_restart(tmp_path: Path) -> None:
+    (tmp_path / "keys.json").write_text(json.dumps(KEYS))
+    with running(tmp_path, SUBMIT, EVALUATOR, MERIDIAN_AWS_KEYS=str(tmp_path / "keys.json")) as endpoint:
+        iam = client(endpoint, "iam", KEYS["accessKeyId"], KEYS["secretAccessKey"])
+        task = as_task(endpoint, create_role(iam, "worker", TASKS))("sts")._request_signer._credentials
+
+    with running(tmp_path, SUBMIT, EVALUATOR, MERIDIAN_AWS_KEYS=str(tmp_path / "keys.json")) as endpoint:
+        sts = client(endpoint, "sts", task.access_key, task.secret_key, task.token)
+        assert sts.get_caller_identity()["Arn"].endswith("assumed-role/worker/worker")
+        assert client(endpoint, "iam", KEYS["accessKeyId"], KEYS["secretAccessKey"]).get_role(RoleName="worker")["Role"]["RoleName"] == "worker"
+
+
+def test_a_file_of_keys_that_is_none_stops_the_start_and_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="MERIDIAN_AWS_KEYS: expected a file with accessKeyId, secretAccessKey and taskToken"):
+        read_settings({"STATE_DIR": str(tmp_path), "MERIDIAN_SPARK_JARS": str(tmp_path), "MERIDIAN_AWS_KEYS": str(tmp_path / "absent")})
