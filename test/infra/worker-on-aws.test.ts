@@ -21,7 +21,10 @@ beforeAll(async () => {
   [environment, aws] = await Promise.all([startTestEnvironment(), startLocalAws()]);
   cloudwatch = new CloudWatchClient(aws.clientConfig);
 });
-afterAll(() => Promise.all([environment.teardown(), aws.stop()]));
+afterAll(() => {
+  cloudwatch.destroy();
+  return Promise.all([environment.teardown(), aws.stop()]);
+});
 
 const backlogOf = (taskQueue: string) =>
   new QueueBacklog({ connection: environment.connection, cloudwatch, namespace: 'default', taskQueue });
