@@ -85,7 +85,7 @@ const SQL_TYPES = { 'timestamp-ms': 'timestamptz', double: 'double', bigint: 'bi
 function soundValue({ field, column, type }: PresentField): string {
   const isInteger = INTEGERS.includes(type);
   if (field.type === 'timestamp-ms' && isInteger) return `(case when ${column} between 0 and ${LATEST_EPOCH_MS} then make_timestamptz(${column}::bigint * 1000) end)`;
-  if (field.type === 'double' && type === 'DOUBLE') return `(case when isfinite(${column}) then ${column} end)`;
+  if (field.type === 'double' && (type === 'DOUBLE' || type === 'FLOAT')) return `(case when isfinite(${column}) then ${column}::double end)`;
   if (field.type === 'double' && isInteger) return `${column}::double`;
   if (field.type === 'bigint' && isInteger) return `${column}::bigint`;
   if (field.type === 'text' && type === 'VARCHAR') return column;

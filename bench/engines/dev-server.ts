@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { SEARCH_ATTRIBUTES } from '../../domain/search-attribute-names';
+import { SPEED_SETTINGS } from '../../infra/local/temporal';
 import { freePort } from '../../infra/local/ports';
 import { required } from '../../test/support/temporal';
 
@@ -18,13 +19,13 @@ export interface DevServer {
 
 const READY_MS = 60_000;
 
-/** Temporal's dev server, as the local stack starts it but without the Web UI. */
-export async function startDevServer(scratch: string, persistence: Persistence): Promise<DevServer> {
+/** Temporal's dev server, as the local stack starts it but without the Web UI. @param settings - the local stack's own, or none */
+export async function startDevServer(scratch: string, persistence: Persistence, settings: readonly string[] = SPEED_SETTINGS): Promise<DevServer> {
   const address = `127.0.0.1:${await freePort()}`;
   const child = spawn(
     required('MERIDIAN_TEMPORAL'),
     [
-      ...['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--port', address.split(':')[1] ?? '', '--log-level', 'error'],
+      ...['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--port', address.split(':')[1] ?? '', '--log-level', 'error', ...settings],
       ...(persistence === 'file' ? ['--db-filename', join(scratch, 'temporal.db')] : []),
       ...Object.entries(SEARCH_ATTRIBUTES).flatMap(([name, type]) => ['--search-attribute', `${name}=${type}`]),
     ],

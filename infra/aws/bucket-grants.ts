@@ -8,18 +8,27 @@ type Grantee = IGrantable & IConstruct;
 
 const UNKNOWN_KEYS = 'Keys are drawn by producers and cycles at run time: a policy can name the prefix that they are below, and no single object';
 
-/** Lets `grantee` list the buckets, versions included. */
+/** Lets `grantee` list what the buckets have now. */
 export function grantListing(grantee: Grantee, ...buckets: readonly Bucket[]): void {
   grant(
     grantee,
-    ['s3:GetBucketLocation', 's3:ListBucket', 's3:ListBucketVersions', 's3:ListBucketMultipartUploads'],
+    ['s3:GetBucketLocation', 's3:ListBucket'],
     buckets.map(({ bucketArn }) => bucketArn),
   );
 }
 
-/** Lets `grantee` read objects in any version. @param objects - ARNs, wildcards allowed */
+/** Lets `grantee` find the uploads that a committer of Hadoop has to complete or abort. */
+export function grantCommitting(grantee: Grantee, ...buckets: readonly Bucket[]): void {
+  grant(
+    grantee,
+    ['s3:ListBucketMultipartUploads'],
+    buckets.map(({ bucketArn }) => bucketArn),
+  );
+}
+
+/** Lets `grantee` read objects, but no old version. @param objects - ARNs, wildcards allowed */
 export function grantReading(grantee: Grantee, ...objects: readonly string[]): void {
-  grant(grantee, ['s3:GetObject', 's3:GetObjectVersion'], objects);
+  grant(grantee, ['s3:GetObject'], objects);
 }
 
 /** Lets `grantee` read, write and delete objects, but no old version. @param objects - ARNs, wildcards allowed */

@@ -1,4 +1,4 @@
-import { Aws, BootstraplessSynthesizer, CfnOutput, type IStackSynthesizer, Stack } from 'aws-cdk-lib';
+import { BootstraplessSynthesizer, CfnOutput, type IStackSynthesizer, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { STACK_OUTPUTS, type StackOutput } from '../../domain/stack-outputs';
 import { ArrivalEvents } from './arrival-events';
@@ -58,7 +58,7 @@ export class MeridianStack extends Stack {
       ...roles.outputs,
     };
     for (const key of Object.keys(STACK_OUTPUTS) as StackOutput[]) {
-      new CfnOutput(this, key, { value: values[key], description: STACK_OUTPUTS[key], exportName: exportName(Aws.STACK_NAME, key) });
+      new CfnOutput(this, key, { value: values[key], description: STACK_OUTPUTS[key], exportName: exportName(key) });
     }
     const { repository } = new WorkerImage(this, 'WorkerImage');
     for (const [key, value, description] of [
@@ -67,7 +67,7 @@ export class MeridianStack extends Stack {
       ['WorkerImageRepositoryUri', repository.repositoryUri, 'Where the worker image is pushed'],
       ['WorkerImageRepositoryArn', repository.repositoryArn, 'What the runtime stack may pull from'],
     ] as const) {
-      new CfnOutput(this, key, { value, description, exportName: exportName(Aws.STACK_NAME, key) });
+      new CfnOutput(this, key, { value, description, exportName: exportName(key) });
     }
     new CfnOutput(this, 'SparkImageRepositoryUri', {
       value: spark.repository.repositoryUri,

@@ -1,6 +1,6 @@
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
-import { grantListing, grantReading, grantWriting } from './bucket-grants';
+import { grantCommitting, grantListing, grantReading, grantWriting } from './bucket-grants';
 import type { SparkJobRoleProps } from './spark-job-role-props';
 
 /** What a transform job runs as: reads storage and its inputs, writes refined rows, quarantine and logs, and nothing else (S2.21). */
@@ -17,6 +17,7 @@ export class SparkJobRole extends Construct {
     });
     // File systems of Hadoop look at a path by listing it.
     grantListing(this.role, buckets.storage, buckets.refined, buckets.quarantine, buckets.artifacts);
+    grantCommitting(this.role, buckets.refined, buckets.quarantine);
     grantReading(this.role, buckets.storage.arnForObjects('*'));
     grantReading(
       this.role,

@@ -13,6 +13,7 @@ import { cacheFolder } from '../../infra/local/toolchain/cache';
 import { type OpenDatabase, openDatabase } from '../../sql/database';
 import { PageShell, pageCommands } from '../support/documented-page';
 import { type ExpectedNight, servedChecksums } from '../support/expected/checksums';
+import { unusedGrants } from '../support/unused-grants';
 import { type Finished, startMeridian } from './meridian-process';
 
 const NIGHTS = ['2018-08-02T00:00:00Z', '2018-08-03T00:00:00Z', '2019-11-30T00:00:00Z'] as const;
@@ -297,3 +298,7 @@ test('every command of docs/operating.md works as pasted, in the order of the pa
   );
   expect(served).toEqual({ kind: 'cycle', rows: expected[1]?.served.positions?.rows });
 }, LIMIT_MS);
+
+test('no role has a grant that neither the nights nor the commands of the pages needed, without an excuse (S1.13, S2.21)', async () => {
+  expect(await unusedGrants(stack)).toEqual([]);
+});

@@ -3,13 +3,20 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { JARS } from '../../infra/local/toolchain/jars';
 import { SEARCH_ATTRIBUTES } from '../../domain/search-attribute-names';
+import { STACK_OUTPUTS } from '../../domain/stack-outputs';
+import { readTemporalSettings } from '../../edge/temporal-settings';
+import { readWorkerConfig } from '../../worker/config';
 
 interface Service {
   readonly image: string;
-  readonly build?: { readonly context: string };
+  readonly build?: { readonly context: string; readonly dockerfile?: string };
   readonly ports?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly volumes?: readonly string[];
+  readonly env_file?: readonly { readonly path: string; readonly required: boolean }[];
+  readonly network_mode?: string;
+  readonly profiles?: readonly string[];
+  readonly read_only?: boolean;
   readonly healthcheck?: { readonly test: readonly string[] };
   readonly command?: readonly string[];
   readonly entrypoint?: readonly string[];
@@ -42,7 +49,7 @@ describe('docker-compose.temporal.yml', () => {
     expect(image).toMatch(/^[a-z0-9/-]+:\d+[.\d]*[.-]\d+[a-z0-9.-]*$/);
   });
 
-  test.each(services.filter(([, { ports }]) => ports !== undefined))(
+  test.each(services.filter(([, { ports, build }]) => ports !== undefined || build !== undefined))(
     '%s says when it is healthy',
     (_name, { healthcheck }) => {
       expect(healthcheck?.test.length).toBeGreaterThan(1);
@@ -53,7 +60,7 @@ describe('docker-compose.temporal.yml', () => {
     const mounted = services.flatMap(([, { volumes }]) => volumes ?? []).map((volume) => volume.split(':')[0]);
 
     expect(mounted.sort()).toEqual(Object.keys(compose.volumes).sort());
-    expect(mounted).toHaveLength(3);
+    expect(mounted).toHaveLength(4);
   });
 
   test('services wait for the health of what they need, and name services that exist', () => {
@@ -70,7 +77,7 @@ describe('docker-compose.temporal.yml', () => {
       .flatMap(([, { environment }]) => Object.entries(environment ?? {}))
       .filter(([name]) => /PASSWORD|PWD/.test(name));
 
-    expect(passwords).toHaveLength(3);
+    expect(passwords).toHaveLength(4);
     for (const [, value] of passwords) expect(value).toMatch(/^\$\{MERIDIAN_POSTGRES_PASSWORD:\?[^}]+\}$/);
   });
 
@@ -102,6 +109,34 @@ describe('docker-compose.temporal.yml', () => {
     expect(settings).toHaveLength(3);
     for (const [name, value] of settings.map((setting) => setting.split('=')))
       expect(embedded).toContain(`${name}: '${value}'`);
+  });
+});
+
+describe('The worker in a container', () => {
+  const worker = compose.services['worker'];
+
+  test("S2.21 has all that a worker needs from its file, and the rest from what a deployment writes to the stack's settings", () => {
+    const own = Object.fromEntries(Object.entries(worker?.environment ?? {}).map(([name, value]) => [name, withDefaults(value)]));
+    const deployed = Object.fromEntries([...Object.values(STACK_OUTPUTS), 'MERIDIAN_JOBS_URI', 'AWS_REGION'].map((name) => [name, 'deployed']));
+
+    expect(worker?.env_file).toEqual([{ path: '.meridian/stack.env', required: false }]);
+    expect(readWorkerConfig({ ...deployed, ...own })).toMatchObject({ workDir: '/scratch', metricsAddress: '127.0.0.1:9464' });
+    expect(() => readWorkerConfig(own)).toThrow(/MERIDIAN_RAW_BUCKET is not set/);
+    // It would refuse an address in clear that is not loopback.
+    expect(readTemporalSettings(own)).toMatchObject({ address: '127.0.0.1:7233', namespace: 'default' });
+    expect(own['PGHOST']).toBe('127.0.0.1');
+    expect(worker).toMatchObject({ network_mode: 'host', profiles: ['worker'], read_only: true });
+  });
+
+  test('is the image of the release that runs on AWS, and may write where that image has its one volume', () => {
+    const dockerfile = worker?.build?.dockerfile ?? '';
+    const { version } = JSON.parse(read('package.json')) as { readonly version: string };
+
+    expect(worker?.image).toBe(`meridian-worker:${version}`);
+    expect([worker?.build?.context, dockerfile]).toEqual(['.', 'infra/aws/images/worker/Dockerfile']);
+    expect(read(dockerfile)).toMatch(/^VOLUME \/scratch$/m);
+    expect(worker?.volumes).toEqual(['worker:/scratch']);
+    expect(read(dockerfile)).toContain(` ${worker?.healthcheck?.test.at(-1)}\n`);
   });
 });
 

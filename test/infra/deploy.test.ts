@@ -69,8 +69,8 @@ const bucketOf = (zone: string) => deployed[`MERIDIAN_${zone}_BUCKET`] ?? '';
 
 const dataTemplate = async () => templateOf(await synthesise(home, silent.note), 'Meridian');
 
-async function deployStack(cloudformation: CloudFormationClient, template: Template, stack = 'Meridian') {
-  const deployed = await deployTo(localTarget(cloudformation), { stack, template, parameters: {} }, UNASKED);
+async function deployStack({ cloudformation, s3 }: Pick<ReturnType<typeof clientsIn>, 'cloudformation' | 's3'>, template: Template, stack = 'Meridian') {
+  const deployed = await deployTo(localTarget(cloudformation, s3), { stack, template, parameters: {} }, UNASKED);
   if (deployed === undefined) throw new Error('Not confirmed');
   return deployed;
 }
@@ -171,7 +171,7 @@ describe('Deploying the template to the local AWS', () => {
     const template = await dataTemplate();
     const grown: Template = { ...template, Resources: { ...template.Resources, Another: { Type: 'AWS::S3::Bucket' } } };
 
-    const { change, outputs, resources } = await deployStack(cloudformation, grown);
+    const { change, outputs, resources } = await deployStack({ cloudformation, s3 }, grown);
 
     expect(change).toBe('updated');
     expect(outputs['MeridianRawBucket']).toBe(before['MERIDIAN_RAW_BUCKET']);
@@ -181,7 +181,7 @@ describe('Deploying the template to the local AWS', () => {
   });
 
   test('a refused resource is named with its reason, and the next deployment replaces the failed stack', async () => {
-    const { cloudformation } = clientsIn('ap-south-1');
+    const { cloudformation, s3 } = clientsIn('ap-south-1');
     const template = await dataTemplate();
     const broken: Template = {
       ...template,
@@ -194,7 +194,7 @@ describe('Deploying the template to the local AWS', () => {
       },
     };
 
-    await expect(deployStack(cloudformation, broken)).rejects.toThrow(
+    await expect(deployStack({ cloudformation, s3 }, broken)).rejects.toThrow(
       /Meridian ended in ROLLBACK_COMPLETE: Orphan \(AWS::Glue::Table\): .*nowhere/s,
     );
 
@@ -284,7 +284,7 @@ describe('What the emulator drops from templates', () => {
   test.each(TEMPLATE_GAPS)('$resourceType $property is really dropped, and applied by its row', async (gap) => {
     const clients = clientsIn(`gap-${TEMPLATE_GAPS.indexOf(gap)}`);
     const template = withoutDefaults(gap.resourceType);
-    const stack = await deployStack(clients.cloudformation, template);
+    const stack = await deployStack(clients, template);
     const { resources } = stack;
     const [[logicalId, physicalId] = ['', '']] = Object.entries(resources);
     const wanted = gap.wanted(template.Resources[logicalId]?.Properties?.[gap.property]);

@@ -43,7 +43,10 @@ beforeAll(async () => {
     FlowLogs: 'true',
   });
 }, 120_000);
-afterAll(() => aws.stop());
+afterAll(() => {
+  stacks.close();
+  return aws.stop();
+});
 
 async function container(stack: string, name: string): Promise<Container> {
   const { taskDefinition } = (await stacks.ecs('DescribeTaskDefinition', { taskDefinition: `${stack}-worker` })) as {

@@ -6,14 +6,13 @@ import {
   DescribeStackEventsCommand,
   DescribeStacksCommand,
   paginateListStackResources,
-  type Stack,
+  type Stack as DeployedStack,
 } from '@aws-sdk/client-cloudformation';
-import { App } from 'aws-cdk-lib';
+import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import type { Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { MeridianStack } from '../../infra/aws/meridian-stack';
+import { meridianApp } from '../../infra/aws/meridian-app';
 import type { RuntimeParameter } from '../../infra/aws/runtime-parameters';
-import { RuntimeStack } from '../../infra/aws/runtime-stack';
-import { pipelines } from '../../pipelines';
 import type { LocalAws } from '../support/local-aws';
 
 const DEADLINE_MS = 60_000;
@@ -52,10 +51,10 @@ export const EXISTING = {
   MaxWorkers: '0',
 } as const satisfies Values;
 
-export const template = Template.fromStack(new RuntimeStack(new App({ analyticsReporting: false }), 'MeridianRuntime'));
-export const dataTemplate = Template.fromStack(
-  new MeridianStack(new App({ analyticsReporting: false }), 'Meridian', { pipelines }),
-);
+const app = meridianApp();
+const stackOf = (name: string) => Template.fromStack(app.node.findChild(name) as Stack);
+export const template = stackOf('MeridianRuntime');
+export const dataTemplate = stackOf('Meridian');
 
 /** CloudFormation of a local AWS, with the templates as AWS gets them. */
 export class Stacks {
@@ -70,7 +69,7 @@ export class Stacks {
     await this.client.send(
       new CreateStackCommand({
         StackName: name,
-        TemplateBody: JSON.stringify(of.toJSON()),
+        TemplateURL: await this.uploaded(name, of),
         Capabilities: ['CAPABILITY_IAM'],
         Parameters: Object.entries(values).map(([ParameterKey, ParameterValue]) => ({ ParameterKey, ParameterValue })),
       }),
@@ -80,6 +79,19 @@ export class Stacks {
     return Object.fromEntries(
       (stack.Outputs ?? []).map(({ OutputKey = '', OutputValue = '' }) => [OutputKey, OutputValue]),
     );
+  }
+
+  /** By S3, since the data stack's template is near the most that a request may hold. */
+  private async uploaded(name: string, of: Template): Promise<string> {
+    const s3 = new S3Client({ ...this.aws.clientConfig, forcePathStyle: true });
+    await s3.send(new CreateBucketCommand({ Bucket: 'templates' }));
+    await s3.send(new PutObjectCommand({ Bucket: 'templates', Key: name, Body: JSON.stringify(of.toJSON()) }));
+    s3.destroy();
+    return `${this.aws.endpoint}/templates/${name}`;
+  }
+
+  close(): void {
+    this.client.destroy();
   }
 
   /** Status of the stack, once it has been deleted or the deletion was refused. */
@@ -101,7 +113,7 @@ export class Stacks {
     return found;
   }
 
-  async find(name: string): Promise<Stack | undefined> {
+  async find(name: string): Promise<DeployedStack | undefined> {
     return this.client.send(new DescribeStacksCommand({ StackName: name })).then(
       ({ Stacks: [stack] = [] }) => stack,
       () => undefined,
@@ -123,7 +135,7 @@ export class Stacks {
     return response.json();
   }
 
-  private async settled(name: string): Promise<Stack | undefined> {
+  private async settled(name: string): Promise<DeployedStack | undefined> {
     for (const deadline = Date.now() + DEADLINE_MS; ; await sleep(50)) {
       const stack = await this.find(name);
       if (stack?.StackStatus?.endsWith('_IN_PROGRESS') !== true) return stack;

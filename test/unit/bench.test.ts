@@ -75,6 +75,13 @@ describe('npm run bench', () => {
   test('a name that is no benchmark is wrong usage, and says which there are', async () => {
     expect(await bench('nothing')).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('cycle-overhead') as string });
   });
+  test('a benchmark runs on real engines and gives one document whose results say whether they hold (S2.16)', async () => {
+    const { stdout, stderr } = await bench('load', '--quick', '--json', '--no-record');
+    const document = JSON.parse(stdout) as { readonly results: readonly object[]; readonly runs: readonly object[]; readonly failed: readonly object[] };
+    expect(document).toMatchObject({ failed: [], runs: [{ bench: 'load', size: 'quick' }] });
+    expect(document.results).toContainEqual(expect.objectContaining({ name: 'load/2-streams/rate-by-psql', unit: 'of psql \\copy', limit: 0.7, bound: 'at least' }));
+    expect(stderr).toContain("the machine's load is");
+  });
   test('--help names every benchmark, and an unknown option is wrong usage', async () => {
     expect(await bench('--help')).toMatchObject({ code: 0, stdout: expect.stringMatching(/cycle-overhead: what does/) as string });
     expect(await bench('--fast')).toMatchObject({ code: 2 });

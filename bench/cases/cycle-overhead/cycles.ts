@@ -25,9 +25,12 @@ export class CycleRig {
     this.client = new Client({ connection: server.connection });
   }
 
-  /** @param root - the checkout whose worker and workflows are measured */
-  static async start(scratch: string, persistence: Persistence, root: string): Promise<CycleRig> {
-    const server = await startDevServer(scratch, persistence);
+  /**
+   * @param root - the checkout whose worker and workflows are measured
+   * @param settings - of the server; the local stack's own unless said
+   */
+  static async start(scratch: string, persistence: Persistence, root: string, settings?: readonly string[]): Promise<CycleRig> {
+    const server = await startDevServer(scratch, persistence, settings);
     const task: WorkerTask = { address: server.address, taskQueue: TASK_QUEUE };
     const worker = startChild(join(root, 'bench/cases/cycle-overhead/worker.ts'), task);
     const rig = new CycleRig(server, worker);

@@ -14,6 +14,8 @@ from .emr_api import SERVICE as EMR_SERVICE
 from .emr_api import EmrServerless
 from .enforcement import only_own_keys, refusal_of_catalog, with_namespace, without_glue
 from .glue_quality_api import GlueDataQuality
+from .grant_uses import PATH as GRANTS_PATH
+from .grant_uses import GrantUses
 from .iam import Iam, required
 from .runtime_resources import named_only_handlers, with_master_user_secret
 from .settings import Keys, Settings
@@ -25,6 +27,7 @@ logger = logging.getLogger("meridian.aws")
 _EMR_MODULE, _QUALITY_MODULE, _SESSIONS_MODULE = "meridian_emr_serverless", "meridian_glue_data_quality", "meridian_sts_sessions"
 
 Scope = dict[str, Any]
+Door = Callable[[Scope, Callable[[Any], Awaitable[None]]], Awaitable[None]]
 Asgi = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
 
 
@@ -89,17 +92,20 @@ def install(settings: Settings) -> tuple[EmrServerless, GlueDataQuality]:
         app.pin_request_origin = lambda source_ip, secure: pin_origin(source_ip, secure or ipaddress.ip_address(source_ip).is_loopback)
         iam_actions.extract_iam_action = without_glue(required(iam_actions, "extract_iam_action", types.FunctionType))
         iam_actions.request_tag_context = with_namespace(required(iam_actions, "request_tag_context", types.FunctionType))
-        asgi = _with_principals(asgi, settings.keys, iam, TaskCredentials(iam, settings.keys.task_token, *scope()))
+        uses = GrantUses(iam, settings.keys.task_token)
+        iam_evaluator.enforce = uses.seeing(iam_evaluator.enforce)
+        doors = {CREDENTIALS_PATH: TaskCredentials(iam, settings.keys.task_token, *scope()).answer, GRANTS_PATH: uses.answer}
+        asgi = _with_principals(asgi, settings.keys, iam, doors)
     app.app = _with_lifecycle(asgi, emr, quality, settings, collect_state, save_state)
     return emr, quality
 
 
-def _with_principals(inner: Asgi, keys: Keys, iam: Iam, credentials: TaskCredentials) -> Asgi:
-    """Wraps the ASGI application: those who may call are known once it has started."""
+def _with_principals(inner: Asgi, keys: Keys, iam: Iam, doors: dict[str, Door]) -> Asgi:
+    """Wraps the ASGI application: those who may call are known once it has started, and have doors of their own."""
 
     async def wrapped(scope: Scope, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
-        if scope["type"] == "http" and scope["path"] == CREDENTIALS_PATH:
-            return await credentials.answer(scope, send)
+        if scope["type"] == "http" and scope["path"] in doors:
+            return await doors[scope["path"]](scope, send)
 
         async def observed_send(message: Any) -> None:
             # After the state of an earlier process was read.

@@ -81,7 +81,8 @@ class Iam:
         self.enforced: bool = required(app, "AUTH", bool)
         self._account = required(responses, "get_account_id", types.FunctionType)
         self._region = required(responses, "get_region", types.FunctionType)
-        self._enforce = required(iam_evaluator, "enforce", types.FunctionType)
+        self._evaluator = iam_evaluator
+        required(iam_evaluator, "enforce", types.FunctionType)
         self._auth_error = required(iam_evaluator, "AuthError", type)
         self._context = required(iam_evaluator, "EvalContext", type)
         self._conditions_met = required(iam_evaluator, "_conditions_met", types.FunctionType)
@@ -119,7 +120,7 @@ class Iam:
         access_key = self._access_key(headers, query)
         for need in needs:
             service = need.action.partition(":")[0]
-            denied = self._enforce(access_key, need.action, service, self._region(), resource_arn=need.resource,
+            denied = self._evaluator.enforce(access_key, need.action, service, self._region(), resource_arn=need.resource,
                                    service_context=dict(need.context))
             if isinstance(denied, self._auth_error):
                 raise ServiceError(denied.code, denied.message)
@@ -172,6 +173,16 @@ class Iam:
                    if "sts:AssumeRole" in _listed(statement.get("Action")) and self._names_service(statement.get("Principal"), service)
                    and self._conditions_met(statement.get("Condition", {}), context)]
         return "Allow" in effects and "Deny" not in effects
+
+    def role_of(self, access_key_id: str) -> tuple[str, str] | None:
+        """Name and account of the role whose session this key is of; None for anybody else's."""
+        session = self._sessions.get(access_key_id)
+        kind, _, name = (session or {}).get("Arn", "").rpartition(":")[2].partition("/")
+        return None if session is None or kind != "assumed-role" else (name.partition("/")[0], session["AccountId"])
+
+    def roles(self) -> list[tuple[str, str]]:
+        """Name and account of every role."""
+        return [(name, self._account()) for name in self._roles]
 
     # -- principals -----------------------------------------------------------------------------------------------
 

@@ -220,6 +220,24 @@ def test_tasks_get_credentials_of_roles_that_trust_them_and_for_the_token_only(e
         assert raised.value.code == status
 
 
+def test_grants_are_told_with_whether_a_call_was_allowed_by_them(endpoint: str, admin: Clients, application: str) -> None:
+    grants = [allow(["s3:GetObject", "s3:PutObject"], ["arn:aws:s3:::lake/jobs/*", "arn:aws:s3:::lake/raw/*"])]
+    s3 = as_task(endpoint, create_role(admin("iam"), "reads-jobs", TASKS, *grants))("s3")
+    s3.get_object(Bucket="lake", Key="jobs/job.py")
+    refusal(lambda: s3.put_object(Bucket="lake", Key="refined/never", Body=b""))
+
+    def told(token: str) -> Any:
+        request = urllib.request.Request(f"{endpoint}/_meridian/grants", headers={"Authorization": token})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read())
+
+    used = {(grant["action"], grant["resource"]): grant["used"] for grant in told(KEYS["taskToken"]) if grant["role"] == "reads-jobs"}
+    assert len(used) == 4
+    assert [grant for grant, was_used in used.items() if was_used] == [("s3:GetObject", "arn:aws:s3:::lake/jobs/*")]
+    with pytest.raises(urllib.error.HTTPError):
+        told("another")
+
+
 def test_sessions_and_the_administrator_outlive_a_restart(tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text(json.dumps(KEYS))
     with running(tmp_path, SUBMIT, EVALUATOR, MERIDIAN_AWS_KEYS=str(tmp_path / "keys.json")) as endpoint:
