@@ -12,12 +12,14 @@ import {
 } from '@aws-sdk/client-emr-serverless';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { type CycleRef, generationPrefix } from '../domain/cycle';
-import type { S3Pointer } from '../domain/documents';
+import type { S3Pointer, TransformInput } from '../domain/documents';
 import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import type { SparkUsage } from '../domain/spark-usage';
 import { clientToken, parametersHash } from './client-token';
 import type { CycleActivities } from './cycles';
+import { executionPolicy } from './execution-policy';
+import { readJsonDocument } from './json-document';
 import { isGivenUp, pollUntil } from './poll-until';
 import { driverErrorLines, withoutValues } from './spark-log';
 
@@ -69,11 +71,11 @@ export function createSparkActivities(deps: SparkDependencies) {
     /**
      * Starts the pipeline's job. Idempotent by the client token of (cycle, 'transform', generation), which is written to
      * the cycle record before the call: a retry after a lost response gets the same run.
-     * @throws `JobRefused` when EMR refuses the request itself, not retryable
+     * @throws `JobRefused` when EMR refuses the request itself, `JobOutputInvalid` when the input document is gone; neither retryable
      */
     async submitSparkJob({ cycle, spec, input }: SubmitSparkJobInput): Promise<SparkJobRef> {
       const token = clientToken(cycle, 'transform');
-      const request = startRequest(deps, cycle, spec, input, token);
+      const request = startRequest(deps, cycle, spec, { input, document: await inputDocument(deps.s3, input) }, token);
       await deps.jobRecords.recordJob({ cycle, step: 'transform', kind: 'emr', clientToken: token, parametersHash: parametersHash(request) });
       const { jobRunId } = await emr.send(new StartJobRunCommand(request));
       if (jobRunId === undefined) {
@@ -157,18 +159,34 @@ function usageOf(run: JobRun): SparkJobUsage {
   };
 }
 
+/** It was written before, and is never written again: each attempt reads the same. */
+async function inputDocument(s3: S3Client, { bucket, key }: S3Pointer): Promise<TransformInput> {
+  const document = await readJsonDocument<TransformInput>(s3, { bucket, key });
+  if (document !== undefined) return document;
+  throw ApplicationFailure.nonRetryable(`s3://${bucket}/${key} is gone: expected the input of the transform`, FailureType.JobOutputInvalid);
+}
+
 function startRequest(
   deps: SparkDependencies,
   cycle: CycleRef,
   spec: PipelineSpec,
-  input: S3Pointer,
+  { input, document }: { readonly input: S3Pointer; readonly document: TransformInput },
   token: string,
 ): StartJobRunCommandInput {
+  const logUri = `s3://${deps.artifactsBucket}/logs/`;
   const conf = Object.entries(spec.transform.sparkConf).flatMap(([key, value]) => ['--conf', `${key}=${value}`]);
   return {
     applicationId: deps.applicationId,
     clientToken: token,
     executionRoleArn: deps.jobRoleArn,
+    executionIamPolicy: {
+      policy: executionPolicy(document, {
+        input,
+        jobsUri: deps.jobsUri,
+        logsUri: `${logUri}applications/${deps.applicationId}/jobs/`,
+        partition: deps.jobRoleArn.split(':')[1] ?? 'aws',
+      }),
+    },
     // The token in the name finds the run again when the response with its id was lost.
     name: `${spec.name}-${token.slice(0, 40)}`,
     executionTimeoutMinutes: spec.transform.timeoutMinutes,
@@ -180,7 +198,7 @@ function startRequest(
       },
     },
     configurationOverrides: {
-      monitoringConfiguration: { s3MonitoringConfiguration: { logUri: `s3://${deps.artifactsBucket}/logs/` } },
+      monitoringConfiguration: { s3MonitoringConfiguration: { logUri } },
     },
     tags: { 'meridian:pipeline': spec.name, 'meridian:generation': generationPrefix(cycle) },
   };

@@ -10,7 +10,7 @@ export interface Bar {
 
 const LABELS = 330;
 const CHART = 420;
-const VALUES = 250;
+const VALUES = 340;
 const ROW = 26;
 const TOP = 40;
 const SPAN = 5; // powers of two to either side of the limit

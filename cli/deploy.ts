@@ -48,7 +48,7 @@ export function deployCommand(): Command {
       const region = options.target === 'aws' ? regionOf(options) : undefined;
       const given = givenParameters(options);
       const templates = await synthesise(home, output.note);
-      const stacks = stacksOf(options.stack, templates);
+      const stacks = stacksOf(options, templates);
       refuseUnknown(given, stacks, templates);
       const plans: DeploymentPlan[] = [];
       const work = { home, stacks, templates, given, output, hooks: hooksOf(options, output, plans) };

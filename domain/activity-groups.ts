@@ -69,7 +69,7 @@ export const ACTIVITY_GROUPS = {
         actions: ['BatchGetItem', 'ConditionCheckItem', 'DeleteItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem'].map((action) => `dynamodb:${action}`),
         on: ['ledger-table'],
       },
-      { actions: ['BatchWriteItem', 'DeleteItem', 'PutItem', 'Query', 'UpdateItem'].map((action) => `dynamodb:${action}`), on: ['objects-table'] },
+      { actions: ['BatchWriteItem', 'DeleteItem', 'Query', 'UpdateItem'].map((action) => `dynamodb:${action}`), on: ['objects-table'] },
     ],
   },
   dryRun: {
@@ -81,7 +81,7 @@ export const ACTIVITY_GROUPS = {
       { actions: LIST, on: ['artifacts', 'refined'] },
       // A shadow pipeline's name ends in `.dry`, and no declared one has a dot.
       { actions: ['s3:DeleteObject', 's3:GetObject', 's3:PutObject'], on: ['artifacts/cycles/*.dry/*', 'artifacts/dry-runs/*'] },
-      { actions: ['dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:Query'], on: ['ledger-table'] },
+      { actions: ['dynamodb:BatchGetItem', 'dynamodb:Query'], on: ['ledger-table'] },
     ],
   },
   transform: {

@@ -40,10 +40,15 @@ export function regionOf({ region }: Pick<TargetOptions, 'region'>, env: NodeJS.
   return found;
 }
 
-/** The stacks that are meant, of those that infra/aws makes, in the order that one needs the other. */
-export function stacksOf(word: StackWord | 'all', templates: Templates): readonly StackName[] {
+/**
+ * The stacks that are meant, of those that infra/aws makes, in the order that one needs the other.
+ * @throws UsageError for what deploys from GitHub, which the local AWS has no use for
+ */
+export function stacksOf({ stack: word, target }: Pick<TargetOptions, 'stack' | 'target'>, templates: Templates): readonly StackName[] {
+  if (target === 'local' && word === 'deployment')
+    throw new UsageError('--stack deployment: expected --target aws, where GitHub can deploy to, found --target local');
   return (Object.entries(STACKS) as [StackWord, StackName][])
-    .filter(([each, name]) => (word === 'all' || word === each) && templates[name] !== undefined)
+    .filter(([each, name]) => (word === 'all' ? target === 'aws' || each !== 'deployment' : word === each) && templates[name] !== undefined)
     .map(([, name]) => name);
 }
 

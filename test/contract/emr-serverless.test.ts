@@ -266,6 +266,19 @@ describe('the contract of StartJobRun', () => {
     expect(new Set([...ids, afterwards]).size).toBe(1);
   });
 
+  test('S2.21 keeps the execution policy that narrows the run, shows it, and takes none that is longer than the service does', async () => {
+    const policy = JSON.stringify({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 's3:*', Resource: 'arn:aws:s3:::artifacts/*' }] });
+
+    const jobRunId = await start(request('echo.py', ['0'], { executionIamPolicy: { policy } }));
+
+    expect((await get(jobRunId)).executionIamPolicy).toEqual({ policy });
+    await expect(start(request('echo.py', ['0'], { executionIamPolicy: { policy: ' '.repeat(2_049) } }))).rejects.toMatchObject({
+      name: 'ValidationException',
+      message: expect.stringContaining('length less than or equal to 2048') as string,
+    });
+    await ended(jobRunId);
+  });
+
   test('one clientToken and other parameters is a ConflictException, and starts nothing (X1, I5)', async () => {
     const input = request('echo.py', ['0']);
     await start(input);

@@ -156,8 +156,25 @@ describe('S1.11 X14 meridian deploy and destroy, as on AWS', () => {
     expect(await stackOf(REGION)).toBeUndefined();
   });
 
-  test('settings go to a file of the region that any command reads, without secrets; without --delete-data all data stays', async () => {
+  test('S2.26 where the deployment stack is, its bucket takes long templates; settings go to a file of the region that any command reads, without secrets; without --delete-data all data stays', async () => {
     const env = await signedIn();
+    const provider = 'arn:aws:iam::000000000000:oidc-provider/token.actions.githubusercontent.com';
+    const deployer = await meridian(
+      [
+        'deploy',
+        '--target',
+        'aws',
+        '--yes',
+        '--stack',
+        'deployment',
+        '--parameter',
+        'GitHubRepository=owner/name',
+        '--parameter',
+        `GitHubProviderArn=${provider}`,
+      ],
+      env,
+    );
+    expect([deployer.code, deployer.stdout]).toEqual([0, 'MeridianDeployment: created\nNothing that workers read has changed\n']);
 
     const deployed = JSON.parse((await meridian(['deploy', '--target', 'aws', '--yes', '--json'], env)).stdout) as Deployed;
 

@@ -34,7 +34,7 @@ beforeAll(() => {
 const made = (parameters: Readonly<Record<string, string>> = {}) => withConditions(monitoring, parameters);
 const propertiesOf = (type: string, of = made()): readonly Properties[] =>
   Object.values(of.Resources).flatMap(({ Type, Properties = {} }) => (Type === type ? [Properties] : []));
-const topic = { 'Fn::ImportValue': { 'Fn::Join': ['', [{ Ref: 'DataStack' }, '-MeridianOutcomeTopicArn']] } };
+const topic = { 'Fn::ImportValue': { 'Fn::Sub': '${DataStack}-MeridianOutcomeTopicArn' } };
 
 /** The dashboard's body with `<name>` in the place of what another stack gives. */
 function board(): readonly Widget[] {
@@ -207,7 +207,7 @@ test('every value that a stack imports is exported by the data stack', () => {
   const templates = [...files.values()].map((file) => readFileSync(file, 'utf8'));
   remove();
 
-  const imports = templates.flatMap((text) => [...text.replace(/\s+/g, '').matchAll(/"Fn::ImportValue":\{"Fn::Join":\["",\[\{"Ref":"DataStack"\},"-(\w+)"/g)].map(([, name]) => name));
+  const imports = templates.flatMap((text) => [...text.replace(/\s+/g, '').matchAll(/"Fn::ImportValue":\{"Fn::Sub":"\$\{DataStack\}-(\w+)"/g)].map(([, name]) => name));
   const exports = Object.entries(data.Outputs ?? {}).filter(([, output]) => 'Export' in output).map(([name]) => name);
 
   expect(imports).toContain('MeridianOutcomeTopicArn');

@@ -9,11 +9,11 @@ import {
   type Stack as DeployedStack,
 } from '@aws-sdk/client-cloudformation';
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import type { Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { meridianApp } from '../../infra/aws/meridian-app';
 import type { RuntimeParameter } from '../../infra/aws/runtime-parameters';
 import type { LocalAws } from '../support/local-aws';
+import { synthesisedTemplates } from '../support/synthesised';
 
 const DEADLINE_MS = 60_000;
 const secret = (name: string) => `arn:aws:secretsmanager:us-east-1:000000000000:secret:${name}-a1B2c3`;
@@ -51,10 +51,10 @@ export const EXISTING = {
   MaxWorkers: '0',
 } as const satisfies Values;
 
-const app = meridianApp();
-const stackOf = (name: string) => Template.fromStack(app.node.findChild(name) as Stack);
-export const template = stackOf('MeridianRuntime');
-export const dataTemplate = stackOf('Meridian');
+const templates = synthesisedTemplates(meridianApp);
+const templateOf = (name: string) => Template.fromJSON({ ...templates[name] });
+export const template = templateOf('MeridianRuntime');
+export const dataTemplate = templateOf('Meridian');
 
 /** CloudFormation of a local AWS, with the templates as AWS gets them. */
 export class Stacks {

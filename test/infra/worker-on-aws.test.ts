@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +13,8 @@ import { type LocalAws, startLocalAws } from '../support/local-aws';
 import { freePort } from '../../infra/local/ports';
 import { startTestEnvironment } from '../support/temporal';
 
+/** Ended with the file, however a test ended. */
+const started: ChildProcess[] = [];
 let environment: TestWorkflowEnvironment;
 let aws: LocalAws;
 let cloudwatch: CloudWatchClient;
@@ -22,6 +24,7 @@ beforeAll(async () => {
   cloudwatch = new CloudWatchClient(aws.clientConfig);
 });
 afterAll(() => {
+  for (const child of started) child.kill('SIGKILL');
   cloudwatch.destroy();
   return Promise.all([environment.teardown(), aws.stop()]);
 });
@@ -143,7 +146,8 @@ async function refusingDatabase(): Promise<Server> {
 }
 
 async function workerEnvironment(database: Server): Promise<NodeJS.ProcessEnv> {
-  const outputs = Object.fromEntries(Object.values(STACK_OUTPUTS).map((name) => [name, 'none']));
+  // The worker takes its groups' roles from the local AWS, which asks for the form of an ARN.
+  const outputs = Object.fromEntries(Object.values(STACK_OUTPUTS).map((name) => [name, name.endsWith('_ARN') ? 'arn:aws:iam::000000000000:role/any' : 'none']));
   return {
     ...{ PATH: process.env['PATH'], HOME: process.env['HOME'], MERIDIAN_HOME: '/nowhere' },
     ...outputs,
@@ -166,6 +170,7 @@ async function workerEnvironment(database: Server): Promise<NodeJS.ProcessEnv> {
 
 function start(file: string, env: NodeJS.ProcessEnv, ...args: readonly string[]) {
   const child = spawn(process.execPath, [join(__dirname, '../..', file), ...args], { env });
+  started.push(child);
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
   const exited = new Promise<number | null>((done) => child.once('exit', done));

@@ -199,7 +199,7 @@ class EmrServerless:
         account, region = self._scope()
         run_id, now = new_id(), time.time()
         run: Record = {
-            **_pick(params, "name", "jobDriver", "configurationOverrides", "retryPolicy"),
+            **_pick(params, "name", "executionIamPolicy", "jobDriver", "configurationOverrides", "retryPolicy"),
             "applicationId": application_id, "jobRunId": run_id,
             "arn": f"arn:aws:emr-serverless:{region}:{account}:/applications/{application_id}/jobruns/{run_id}",
             "createdBy": f"arn:aws:iam::{account}:root", "executionRole": params["executionRoleArn"],
