@@ -53,8 +53,8 @@ async function reported(taskQueue: string) {
 }
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 30_000; !(await holds()); await sleep(200)) {
-    if (Date.now() > deadline) throw new Error('It did not come about within 30 seconds');
+  for (const deadline = Date.now() + 120_000; !(await holds()); await sleep(200)) {
+    if (Date.now() > deadline) throw new Error('It did not come about within two minutes');
   }
 }
 
