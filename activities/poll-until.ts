@@ -18,8 +18,10 @@ interface PollDetails {
   readonly sinceMs: number;
 }
 
-const FIRST_POLL_MS = 500;
+const QUICKEST_POLL_MS = 500;
 const SLOWEST_POLL_MS = 15_000; // EMR's and Glue's own consoles refresh no quicker
+/** Of the time that a state has lasted: a job that takes ten seconds is found to have ended within one, an hour's within fifteen. */
+const WAITED_SHARE = 0.1;
 
 /**
  * Polls an external job with backoff until it is done, heartbeating its state.
@@ -30,22 +32,23 @@ export async function pollUntil<T>({ what, poll, isDone, stateOf, deadlineMs }: 
   const resumed = context.info.heartbeatDetails as PollDetails | undefined;
   let state = resumed?.state;
   let sinceMs = resumed?.sinceMs ?? Date.now();
-  for (let waitMs = FIRST_POLL_MS; ; waitMs = Math.min(waitMs * 1.3, SLOWEST_POLL_MS)) {
+  for (;;) {
     const value = await poll();
     if (isDone(value)) return value;
     if (stateOf(value) !== state) {
       state = stateOf(value);
       sinceMs = Date.now();
-      waitMs = FIRST_POLL_MS;
     }
     context.heartbeat({ state, sinceMs } satisfies PollDetails);
     const limitMs = deadlineMs(state);
-    if (limitMs !== undefined && Date.now() - sinceMs > limitMs) {
+    const lastedMs = Date.now() - sinceMs;
+    if (limitMs !== undefined && lastedMs > limitMs) {
       throw ApplicationFailure.nonRetryable(
         `${what} has been ${state} for more than ${Math.round(limitMs / 60_000)} minutes: expected it to move on`,
         FailureType.JobOverdue,
       );
     }
+    const waitMs = Math.min(Math.max(QUICKEST_POLL_MS, lastedMs * WAITED_SHARE), SLOWEST_POLL_MS);
     await context.sleep(waitMs).catch((error: unknown) => {
       throw error instanceof CancelledFailure ? error : new CancelledFailure(`${what}: wait cancelled`);
     });
