@@ -1,11 +1,13 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { backfillWorkflowId } from '../../../domain/backfill';
+import type { BackfillProgress } from '../../../domain/backfill-progress';
 import { NIGHT_LIMIT_MS } from '../nights';
 import { nightEnd } from '../raw-night';
 import type { Path, PathScene } from './path';
 import { heldTo, startOf } from './path';
 
 const [FIRST, LAST] = [1, 4];
+const MOST_ASKED = 2;
 
 /** Three nights were missed, and a backfill loads them, two at once; one that was ended is started again, and loads what is left. */
 export const backfillPath: Path = {
@@ -14,7 +16,12 @@ export const backfillPath: Path = {
     return { start: () => startBackfill(scene), end: (handle, expected) => heldTo(scene, handle, expected, NIGHT_LIMIT_MS) };
   },
   async afterwards(scene) {
-    await heldTo(scene, await startBackfill(scene), ['promoted'], NIGHT_LIMIT_MS);
+    // One that follows at once finds the cycles of an ended one still being cancelled, and names them as not loaded: it is asked for again.
+    for (let asked = 1; asked <= MOST_ASKED; asked += 1) {
+      const handle = await startBackfill(scene);
+      await heldTo(scene, handle, ['promoted'], NIGHT_LIMIT_MS);
+      if (((await handle.result()) as BackfillProgress).notLoaded.length === 0) break;
+    }
     scene.nights.loadedBySomebodyElse(FIRST + 1, LAST);
     await scene.nights.end(LAST + 1, ['promoted'], scene.violations);
   },
