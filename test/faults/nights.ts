@@ -13,6 +13,7 @@ export class Nights {
   private readonly uploads: RawUpload[][] = [];
   private readonly running = new Map<number, WorkflowHandle>();
   private readonly outcomes = new Map<number, EndedNight>();
+  private readonly elsewhere = new Set<number>();
 
   constructor(
     private readonly lab: Lab,
@@ -27,7 +28,7 @@ export class Nights {
     return this.uploads.map((uploads, index) => {
       const { outcome } = this.outcomes.get(index + 1) ?? { outcome: 'stuck' };
       const intervalEnd = nightEnd(index + 1);
-      return { intervalEnd, workflowId: cycleWorkflowId(this.spec.name, intervalEnd), expected: outcome === 'stuck' ? 'any' : outcome, uploads };
+      return { intervalEnd, workflowId: cycleWorkflowId(this.spec.name, intervalEnd), expected: outcome === 'stuck' || this.elsewhere.has(index + 1) ? 'any' : outcome, uploads };
     });
   }
 
@@ -52,9 +53,12 @@ export class Nights {
     return handle;
   }
 
-  /** Nights that something else than an execution of their own has promoted. */
+  /** Nights whose cycles something else has started: a later one may have taken an earlier one's objects, which then ends empty. */
   loadedBySomebodyElse(from: number, to: number): void {
-    for (let index = from; index <= to; index += 1) this.outcomes.set(index, { outcome: CycleOutcome.Promoted, detail: '' });
+    for (let index = from; index <= to; index += 1) {
+      this.outcomes.set(index, { outcome: CycleOutcome.Promoted, detail: '' });
+      this.elsewhere.add(index);
+    }
   }
 
   async end(index: number, expected: readonly string[], violations: string[]): Promise<EndedNight> {
