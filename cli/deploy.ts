@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { planText } from '../infra/deploy/plan-text';
 import type { DeploymentHooks } from '../infra/deploy/deploy-stack';
 import type { DeploymentPlan } from '../infra/deploy/plan';
@@ -9,7 +9,7 @@ import { assertCanAsk, confirmed } from './confirm';
 import { deployToAws } from './deploy/to-aws';
 import { deployToLocal } from './deploy/to-local';
 import { givenParameters } from './deploy/parameters';
-import { eventLine, regionOf, STACK_WORDS, stacksOf, targeted, type TargetOptions } from './deploy/target';
+import { regionOf, stacksOf, targeted, tellEvent, type TargetOptions } from './deploy/target';
 import { createOutput, type Output, UsageError } from './output';
 
 interface DeployOptions extends TargetOptions {
@@ -25,14 +25,6 @@ export function deployCommand(): Command {
   )
     .option('--parameter <name=value>', "a template's parameter; may be repeated. Others keep their value", collect, [])
     .option('--parameters-file <path>', 'JSON: {"name": "value"}, or CloudFormation\'s list of ParameterKey and ParameterValue')
-    .addOption(
-      new Option(
-        '--stack <which>',
-        'data: the lake; runtime: the workers; monitoring: alarms and dashboard; deployment: what deploys from CI',
-      )
-        .choices(STACK_WORDS)
-        .default('data'),
-    )
     .addHelpText(
       'after',
       '\n  meridian deploy --target local                          what `meridian up` does to its AWS, with a plan' +
@@ -82,9 +74,6 @@ function hooksOf(options: DeployOptions, output: Output, plans: DeploymentPlan[]
       if (plan.kind === 'none' || options.yes === true || (await confirmed('Deploy?'))) return true;
       throw new Error(`Nothing of stack ${plan.stack} was deployed`);
     },
-    onEvent: (event) => {
-      const line = eventLine(event);
-      if (line !== undefined) output.note(line);
-    },
+    onEvent: tellEvent(output),
   };
 }

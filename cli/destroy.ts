@@ -1,6 +1,6 @@
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { S3Client } from '@aws-sdk/client-s3';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { STACK_OUTPUTS } from '../domain/stack-outputs';
 import { openAwsTarget } from '../infra/deploy/aws-target';
 import { type DeletionHooks, type DeletionPlan, destroyStack } from '../infra/deploy/deletion';
@@ -9,7 +9,7 @@ import { STACKS, type StackName, type StackWord } from '../infra/deploy/stacks';
 import { localConnection, localTarget } from '../infra/local/deploy';
 import { awsEnvFile, readStackEnv, removeSettings, stackHome, withdrawStackEnv } from '../infra/local/stack-env';
 import { assertCanAsk, confirmed } from './confirm';
-import { eventLine, regionOf, STACK_WORDS, targeted, type TargetOptions } from './deploy/target';
+import { regionOf, targeted, tellEvent, type TargetOptions } from './deploy/target';
 import { createOutput, type Output, UsageError } from './output';
 
 interface DestroyOptions extends TargetOptions {
@@ -22,14 +22,6 @@ export function destroyCommand(): Command {
       'delete the infrastructure that `deploy` made: shows what goes and what stays, asks, follows it to its end',
     ),
   )
-    .addOption(
-      new Option(
-        '--stack <which>',
-        'data: the lake; runtime: the workers; monitoring: alarms and dashboard; deployment: what deploys from CI',
-      )
-        .choices(STACK_WORDS)
-        .default('data'),
-    )
     .option('--delete-data <stack>', "the stack's name, typed out: buckets and tables go too, with all that is in them")
     .addHelpText(
       'after',
@@ -131,10 +123,7 @@ function hooksOf(options: DestroyOptions, output: Output, plans: DeletionPlan[])
       if (options.yes === true || (await confirmed('Delete?'))) return true;
       throw new Error(`Nothing of stack ${plan.stack} was deleted`);
     },
-    onEvent: (event) => {
-      const line = eventLine(event);
-      if (line !== undefined) output.note(line);
-    },
+    onEvent: tellEvent(output),
     onEmptied: (bucket, objects) => output.advance(`emptying ${bucket}`, objects, undefined, 'objects'),
   };
 }

@@ -2,7 +2,7 @@ import type { StackEvent } from '@aws-sdk/client-cloudformation';
 import { type Command, Option } from 'commander';
 import { STACKS, type StackName, type StackWord } from '../../infra/deploy/stacks';
 import type { Templates } from '../../infra/deploy/synthesis';
-import { UsageError } from '../output';
+import { type Output, UsageError } from '../output';
 
 /** What `deploy` and `destroy` have in common. */
 export interface TargetOptions {
@@ -14,14 +14,19 @@ export interface TargetOptions {
   readonly json?: boolean;
 }
 
-/** What `--stack` takes. */
-export const STACK_WORDS = [...Object.keys(STACKS), 'all'];
-
-/** Adds the options that say where, and how to ask. */
+/** Adds the options that say where, what of it, and how to ask. */
 export function targeted(command: Command): Command {
   return command
     .addOption(
       new Option('--target <where>', 'the local AWS that `meridian up` started, or AWS').choices(['local', 'aws']).makeOptionMandatory(),
+    )
+    .addOption(
+      new Option(
+        '--stack <which>',
+        'data: the lake; runtime: the workers; monitoring: alarms and dashboard; deployment: what deploys from CI',
+      )
+        .choices([...Object.keys(STACKS), 'all'])
+        .default('data'),
     )
     .option('--region <region>', 'of AWS (default: AWS_REGION)')
     .option('--plan', 'show the plan and do nothing')
@@ -52,8 +57,16 @@ export function stacksOf({ stack: word, target }: Pick<TargetOptions, 'stack' | 
     .map(([, name]) => name);
 }
 
-/** What has come to an end, in one line; undefined for what only began. */
-export function eventLine({ ResourceStatus, LogicalResourceId, ResourceType, ResourceStatusReason }: StackEvent): string | undefined {
+/** Tells of each resource that has come to an end. */
+export function tellEvent({ note }: Pick<Output, 'note'>): (event: StackEvent) => void {
+  return (event) => {
+    const line = eventLine(event);
+    if (line !== undefined) note(line);
+  };
+}
+
+/** In one line; undefined for what only began. */
+function eventLine({ ResourceStatus, LogicalResourceId, ResourceType, ResourceStatusReason }: StackEvent): string | undefined {
   if (ResourceStatus === undefined || ResourceStatus.endsWith('_IN_PROGRESS')) return undefined;
   const reason = ResourceStatus.endsWith('_FAILED') ? `: ${ResourceStatusReason ?? 'no reason given'}` : '';
   return `  ${ResourceStatus.padEnd(24)} ${LogicalResourceId} (${ResourceType})${reason}`;

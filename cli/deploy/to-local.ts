@@ -1,4 +1,5 @@
 import { deployLocalStack } from '../../infra/local/deploy';
+import { templateOf } from '../../infra/deploy/synthesis';
 import { mergeStackEnv, readStackEnv, stackEnvFile } from '../../infra/local/stack-env';
 import { type DeploymentResult, type DeploymentWork, parametersFor } from './work';
 
@@ -9,7 +10,7 @@ export async function deployToLocal(work: DeploymentWork): Promise<DeploymentRes
   for (const stack of work.stacks) {
     const env = readStackEnv(home);
     const parameters = parametersFor(work, stack, env);
-    const deployed = await deployLocalStack({ home, env, progress: output, stack, parameters, hooks });
+    const deployed = await deployLocalStack({ home, env, progress: output, stack, template: templateOf(work.templates, stack), parameters, hooks });
     if (deployed === undefined) continue;
     if (Object.keys(deployed.variables).length > 0) mergeStackEnv(home, deployed.variables);
     done.push({ stack, change: deployed.stack.change, outputs: deployed.stack.outputs });

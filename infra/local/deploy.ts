@@ -11,6 +11,7 @@ import type { ParameterValues } from '../deploy/parameter-values';
 import type { StackTarget, UploadedTemplate } from '../deploy/stack-state';
 import { STACKS, type StackName } from '../deploy/stacks';
 import { synthesise, templateOf } from '../deploy/synthesis';
+import type { Template } from '../deploy/template';
 import { withLock } from './lock';
 import type { Progress } from './progress';
 import { StackError } from './stack-error';
@@ -28,6 +29,7 @@ export interface DeployLocalInput {
 /** One of the stacks, with what is asked and told. */
 export interface DeployLocalStackInput extends DeployLocalInput {
   readonly stack: StackName;
+  readonly template: Template;
   readonly parameters: ParameterValues;
   readonly hooks: DeploymentHooks;
 }
@@ -76,7 +78,8 @@ async function uploadTemplate(s3: S3Client, body: string): Promise<UploadedTempl
  */
 export async function deployLocal(input: DeployLocalInput): Promise<Record<string, string>> {
   const hooks = { ...UNASKED, note: input.progress.note };
-  const deployed = await deployLocalStack({ ...input, stack: STACKS.data, parameters: {}, hooks });
+  const template = templateOf(await synthesise(input.home, input.progress.note), STACKS.data);
+  const deployed = await deployLocalStack({ ...input, stack: STACKS.data, template, parameters: {}, hooks });
   return { ...deployed?.variables };
 }
 
@@ -90,6 +93,7 @@ export async function deployLocalStack({
   env,
   progress,
   stack: name,
+  template,
   parameters,
   hooks,
 }: DeployLocalStackInput): Promise<LocalDeployment | undefined> {
@@ -103,7 +107,6 @@ export async function deployLocalStack({
   const onWait = ({ pid }: { readonly pid: number }) => progress.note(`Process ${pid} is deploying to this stack: waiting for it`);
   try {
     return await withLock({ path: join(home, 'deployment.lock'), waitMs: LOCK_WAIT_MS, onWait }, async () => {
-      const template = templateOf(await synthesise(home, progress.note), name);
       const stack = await deployStack(localTarget(clients.cloudformation, clients.s3), { stack: name, template, parameters }, hooks);
       if (stack === undefined) return undefined;
       const closed = await closeGaps(clients, template, stack);

@@ -299,8 +299,13 @@ describe('What the emulator drops from templates', () => {
 
 describe('With its options', () => {
   const region = 'eu-north-1';
-  const withOptions = (parameters: Readonly<Record<string, string>>, note: Progress['note'] = silent.note) =>
-    deployLocalStack({ home, env: { ...aws.env, AWS_REGION: region }, progress: { ...silent, note }, stack: STACKS.data, parameters, hooks: UNASKED });
+  const withOptions = async (parameters: Readonly<Record<string, string>>, note: Progress['note'] = silent.note) => {
+    const template = templateOf(await synthesise(home, note), STACKS.data);
+    return await deployLocalStack({
+      ...{ home, env: { ...aws.env, AWS_REGION: region }, progress: { ...silent, note } },
+      ...{ stack: STACKS.data, template, parameters, hooks: UNASKED },
+    });
+  };
 
   test('S2.23 S0.4 the same template deploys under a customer key and with warm workers, and what the emulator drops of them is read back', async () => {
     const { dynamodb, emr, s3, sns } = clientsIn(region);
