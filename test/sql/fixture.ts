@@ -155,6 +155,23 @@ export interface LoadedNight extends OpenedCycle {
   readonly versions: readonly { readonly relation: string; readonly version: number }[];
 }
 
+/** Loads the candidate of each relation from the job's output, in the order of the workflow. */
+export async function loadCandidates(
+  activities: TestActivities,
+  { cycle, epoch }: Pick<OpenedCycle, 'cycle' | 'epoch'>,
+  spec: PipelineSpec,
+  manifest: S3Pointer,
+): Promise<LoadedNight['versions']> {
+  const versions: { readonly relation: string; readonly version: number }[] = [];
+  for (const { name: relation } of spec.relations) {
+    const { version } = await run(activities.createCandidate, { cycle, spec, epoch, relation, manifest });
+    await run(activities.loadRelation, { cycle, spec, relation, version, manifest });
+    await run(activities.finishCandidate, { cycle, spec, relation, version, manifest });
+    versions.push({ relation, version });
+  }
+  return versions;
+}
+
 /** Brings a night up to the point where its candidates are loaded. */
 export async function loadNight(
   test: TestDatabase,
@@ -164,16 +181,8 @@ export async function loadNight(
   output: Partial<JobOutput> = {},
 ): Promise<LoadedNight> {
   const opened = await openNight(activities, intervalEnd);
-  const { cycle, epoch } = opened;
-  const manifest = await putJobOutput(test, s3, cycle, { rows: 100, night: intervalEnd, ...output });
-  const versions = [];
-  for (const { name: relation } of spec.relations) {
-    const { version } = await run(activities.createCandidate, { cycle, spec, epoch, relation, manifest });
-    await run(activities.loadRelation, { cycle, spec, relation, version, manifest });
-    await run(activities.finishCandidate, { cycle, spec, relation, version, manifest });
-    versions.push({ relation, version });
-  }
-  return { ...opened, versions };
+  const manifest = await putJobOutput(test, s3, opened.cycle, { rows: 100, night: intervalEnd, ...output });
+  return { ...opened, versions: await loadCandidates(activities, opened, spec, manifest) };
 }
 
 /** Promotes a loaded night, closes it and frees the turn. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { createActivities, openNight, putJobOutput, run, spec } from '../../../test/sql/fixture';
+import { createActivities, loadCandidates, openNight, putJobOutput, run, spec } from '../../../test/sql/fixture';
 import type { ObjectStore } from '../../../test/sql/object-store';
 import { nightEnd } from '../../../test/faults/raw-night';
 import { runOnce, type TestDatabase } from '../../../test/support/postgres';
@@ -82,13 +82,7 @@ export async function compareWithRefresh(test: TestDatabase, store: ObjectStore,
     const { cycle, epoch } = await openNight(activities, nightEnd(night));
     const manifest = await putJobOutput(test, store.s3, cycle, { rows: distinct, parts: PARTS, night: nightEnd(night) });
     return async () => {
-      const versions: { readonly relation: string; readonly version: number }[] = [];
-      for (const { name: relation } of spec.relations) {
-        const { version } = await run(activities.createCandidate, { cycle, spec, epoch, relation, manifest });
-        await run(activities.loadRelation, { cycle, spec, relation, version, manifest });
-        await run(activities.finishCandidate, { cycle, spec, relation, version, manifest });
-        versions.push({ relation, version });
-      }
+      const versions = await loadCandidates(activities, { cycle, epoch }, spec, manifest);
       await run(activities.awaitSnapshots, { cycle, spec, versions });
       await run(activities.vacuumCandidates, { cycle, spec, versions });
       const { outcome } = await run(activities.promote, { cycle, spec, versions, epoch, metadata: {} });

@@ -3,7 +3,7 @@ import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { type CycleRef, generationPrefix } from '../../../domain/cycle';
 import type { CopyPart, JobManifest, S3Pointer } from '../../../domain/documents';
 import type { PipelineSpec } from '../../../domain/pipeline-spec';
-import { openNight, putPart, run, type TestActivities } from '../../sql/fixture';
+import { loadCandidates, openNight, putPart, run, type TestActivities } from '../../sql/fixture';
 import { BUCKET } from '../../sql/object-store';
 import type { TestDatabase } from '../../support/postgres';
 import { nightEnd } from '../raw-night';
@@ -37,13 +37,7 @@ export async function promoteStormNight(input: StormInput, index: number): Promi
   const beganMs = performance.now();
   const { cycle, epoch } = await openNight(activities, nightEnd(index), spec);
   const manifest = await putJobOutput(input, cycle);
-  const versions: { readonly relation: string; readonly version: number }[] = [];
-  for (const { name: relation } of spec.relations) {
-    const { version } = await run(activities.createCandidate, { cycle, spec, epoch, relation, manifest });
-    await run(activities.loadRelation, { cycle, spec, relation, version, manifest });
-    await run(activities.finishCandidate, { cycle, spec, relation, version, manifest });
-    versions.push({ relation, version });
-  }
+  const versions = await loadCandidates(activities, { cycle, epoch }, spec, manifest);
   const snapshots = await run(activities.awaitSnapshots, { cycle, spec, versions });
   const swapped = snapshots.outcome === 'blocked' ? undefined : await swap();
   const outcome = swapped?.outcome ?? 'blocked';
