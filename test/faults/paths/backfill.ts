@@ -19,8 +19,8 @@ export const backfillPath: Path = {
     // One that follows at once finds the cycles of an ended one still being cancelled, and names them as not loaded: it is asked for again.
     for (let asked = 1; asked <= MOST_ASKED; asked += 1) {
       const handle = await startBackfill(scene);
-      await heldTo(scene, handle, ['promoted'], NIGHT_LIMIT_MS);
-      if (((await handle.result()) as BackfillProgress).notLoaded.length === 0) break;
+      const { outcome } = await heldTo(scene, handle, ['promoted'], NIGHT_LIMIT_MS);
+      if (outcome !== 'promoted' || ((await handle.result()) as BackfillProgress).notLoaded.length === 0) break;
     }
     scene.nights.loadedBySomebodyElse(FIRST + 1, LAST);
     await scene.nights.end(LAST + 1, ['promoted'], scene.violations);
