@@ -2,6 +2,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { FailureType } from '../../domain/failure-type';
 import { listCycles } from '../../sql/queries/cycles';
 import { claimNotification, confirmNotification } from '../../sql/queries/notifications';
+import { ensureTurn, freeTurn, readTurn, swapTurn } from '../../sql/queries/turns';
 import { createTestDatabase, type TestDatabase } from '../support/postgres';
 import { activityEnvironment, createActivities, nightEnding, openNight, run, spec } from './fixture';
 
@@ -208,6 +209,19 @@ describe('the turn of a dataset', () => {
     const taken = await Promise.allSettled(nights.map((night) => run(activities.takeTurn, { ...night, waitSeconds: 0.5 })));
 
     expect(taken.filter((result) => result.status === 'fulfilled')).toHaveLength(1);
+  });
+
+  it('is not taken by one who saw it free before another took and freed it: no epoch is given twice (I6)', async () => {
+    const dataset = 'turn_seen_before';
+    await ensureTurn(test.db, dataset);
+    const seen = { dataset, epoch: 0, holder: undefined };
+    const quicker = await swapTurn(test.db, seen, { workflowId: 'quicker', runId: 'quicker' });
+    await freeTurn(test.db, dataset, 1);
+
+    const late = await swapTurn(test.db, seen, { workflowId: 'late', runId: 'late' });
+
+    expect([quicker, late]).toEqual([1, undefined]);
+    expect(await readTurn(test.db, dataset)).toEqual({ dataset, epoch: 1, holder: undefined });
   });
 
   it('stops waiting when the activity is cancelled', async () => {
