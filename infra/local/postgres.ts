@@ -48,9 +48,9 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresE
   const record = findProcess(home, POSTGRES) ?? (await launch(options, passwords));
   const actualPort = Number(record.settings['port'] ?? port);
   const superuser = { host: HOST, port: actualPort, user: 'postgres', password: passwords.postgres, database: 'postgres' };
-  await waitUntilReady(home, record, () => answers(superuser), 60_000);
-  // Also on one that runs: whoever started it may have been interrupted here.
-  await prepare(superuser, passwords);
+  // Also on one that runs: whoever started it may have been interrupted here. One that recovers from a crash is waited for.
+  const prepared = () => prepare(superuser, passwords).then(() => true, isNotReady);
+  await waitUntilReady(home, record, prepared, 60_000);
   return { PGHOST: HOST, PGPORT: String(actualPort), PGDATABASE: DATABASE, PGUSER: 'meridian', PGPASSWORD: passwords.meridian };
 }
 
@@ -93,8 +93,17 @@ interface SuperuserConfig {
   readonly database: string;
 }
 
-async function answers(config: SuperuserConfig): Promise<boolean> {
-  return withClient(config, () => Promise.resolve(true)).catch(() => false);
+/**
+ * Not there yet, or gone in between: nothing listens, starting up or recovering (57P03), shut down or crashed (57P01, 57P02),
+ * or a connection that broke, of which pg says so without a code. PostgreSQL's Appendix A, "Error Codes".
+ * @returns false: not ready
+ * @throws any other error, as it is
+ */
+function isNotReady(error: unknown): false {
+  const { code, message } = error as Error & { readonly code?: string };
+  const away = code === undefined ? /connection terminated|timeout/i.test(message) : /^(ECONNREFUSED|ECONNRESET|EPIPE|57P0[123]|08\w{3})$/.test(code);
+  if (away) return false;
+  throw error;
 }
 
 async function withClient<T>(config: SuperuserConfig, use: (client: Client) => Promise<T>): Promise<T> {

@@ -7,12 +7,11 @@ const LOST = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', '57P01']);
 
 /**
  * What an error says of the server. `lost` alone does not excuse a failed read: somebody may have ended this one connection.
- * An error of pg's own about a connection that is gone has no code.
+ * An error of pg's own about a connection that is gone has no code. Known by its shape: within jest, Node's are no `instanceof Error`.
  */
 export function serverStateBy(error: unknown): 'up' | 'lost' | 'down' {
-  if (!(error instanceof Error)) return 'up';
-  const { code } = error as Error & { readonly code?: unknown };
-  if (typeof code !== 'string') return /connection terminated|not queryable|connection error|timeout/i.test(error.message) ? 'lost' : 'up';
+  const { code, message } = Object(error) as { readonly code?: unknown; readonly message?: unknown };
+  if (typeof code !== 'string') return /connection terminated|not queryable|connection error|timeout/i.test(String(message)) ? 'lost' : 'up';
   if (DOWN.has(code)) return 'down';
   return LOST.has(code) || code.startsWith('08') ? 'lost' : 'up';
 }
