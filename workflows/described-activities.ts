@@ -40,7 +40,8 @@ export function promptActivities(options: ActivityOptions): Activities {
     try {
       return await (proxyLocalActivities<Activities>({ ...firstTry, ...summary })[name] as AnyActivity)(input);
     } catch (error) {
-      if (isFinal(error)) throw error;
+      if (isCancellation(error)) throw error;
+      if (error instanceof ApplicationFailure && error.nonRetryable === true) throw asOfAnActivity(error, name);
       return goOn(input);
     }
   });
@@ -55,8 +56,7 @@ function eachByName(call: (name: keyof Activities, summary: { readonly summary?:
   });
 }
 
-/** No further attempt would end otherwise, or none is wanted. */
-function isFinal(error: unknown): boolean {
-  if (isCancellation(error)) return true;
-  return error instanceof ActivityFailure && error.cause instanceof ApplicationFailure && error.cause.nonRetryable === true;
+/** A local activity's failure comes bare: whoever catches it is used to the other kind. */
+function asOfAnActivity(failure: ApplicationFailure, name: string): ActivityFailure {
+  return new ActivityFailure('Activity task failed', name, undefined, 'NON_RETRYABLE_FAILURE', undefined, failure);
 }

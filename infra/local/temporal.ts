@@ -15,6 +15,7 @@ export const TEMPORAL = 'temporal';
  */
 export const SPEED_SETTINGS: readonly string[] = [
   ...['--dynamic-config-value', 'system.enableActivityEagerExecution=true'],
+  ...['--dynamic-config-value', 'history.transferProcessorMaxPollRPS=200'],
   ...['--sqlite-pragma', 'journal_mode=wal', '--sqlite-pragma', 'synchronous=normal'],
 ];
 
