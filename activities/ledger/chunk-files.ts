@@ -52,18 +52,7 @@ export async function writeStorageFiles(
   for (const [index, [day, count, sound]] of days.entries()) {
     const eventDate = dateOfDay(Number(day));
     const path = join(dir, `storage-${index}.parquet`);
-    const fields = spec.record.fields.map((field) => sqlName(field.name)).join(', ');
-    const kept = count === sound ? 'true' : `_position in (select _position from keep where _day = ${Number(day)})`;
-    // The objects' names come in after the sort, which would carry them along a million times.
-    await db.run(`copy (
-      select ${fields}, ${sqlText(cycleId(cycle))} as cycle_id, ${cycle.generation}::integer as generation,
-        ${nameOfObject('raw_object')}, ${nameOfObject('raw_version')}, _line as raw_line
-      from (
-        select ${fields}, _object, _line from record
-        where _reason is null and _day = ${Number(day)} and ${kept}
-        order by ${sqlName(spec.record.eventTime)}, _position
-      )
-    ) to ${sqlText(path)} (${STORAGE_FORMAT})`);
+    await db.run(storageCopySql(spec, cycle, Number(day), path, count === sound));
     files.push({
       path,
       key: keyOf(eventDate, index),
@@ -73,6 +62,22 @@ export async function writeStorageFiles(
     });
   }
   return files;
+}
+
+/** Writes the records in `keep` of one day since 1970 to a Parquet file, sorted by event time. @param isAllKept - no sound record of the day is missing in `keep` */
+export function storageCopySql(spec: PipelineSpec, cycle: CycleRef, day: number | string, path: string, isAllKept = false): string {
+  const fields = spec.record.fields.map((field) => sqlName(field.name)).join(', ');
+  const kept = isAllKept ? '' : `and _position in (select _position from keep where _day = ${day})`;
+  // The objects' names come in after the sort, which would carry them along a million times.
+  return `copy (
+      select ${fields}, ${sqlText(cycleId(cycle))} as cycle_id, ${cycle.generation}::integer as generation,
+        ${nameOfObject('raw_object')}, ${nameOfObject('raw_version')}, _line as raw_line
+      from (
+        select ${fields}, _object, _line from record
+        where _reason is null and _day = ${day} ${kept}
+        order by ${sqlName(spec.record.eventTime)}, _position
+      )
+    ) to ${sqlText(path)} (${STORAGE_FORMAT})`;
 }
 
 /** Objects are numbered from 0, lists from 1. */

@@ -13,7 +13,7 @@ import { segmentAsParquet } from './segment-file';
 /** With its keys an item stays within 350 KiB: 350 write units, and room below DynamoDB's 400 KB. */
 export const FINGERPRINTS_PER_SEGMENT = 22_384;
 const SEGMENT_BYTES = FINGERPRINTS_PER_SEGMENT * FINGERPRINT_BYTES;
-const PUTS_AT_ONCE = 4;
+export const PUTS_AT_ONCE = 4;
 /** Some 5.6 MB an answer of BatchGetItem's 16 MB, so that parsing one does not hold up heartbeats. */
 const SEGMENTS_PER_READ = 16;
 /** What an attempt put for one event date. */
@@ -37,17 +37,28 @@ export async function putOwnSegments(
   nowMs: number,
 ): Promise<readonly OwnSegments[]> {
   const days = (await db.rows('select _day, count(*) from keep group by _day order by _day')).map(([day, count]) => ({ day: Number(day), count: Number(count) }));
-  await forEachParallel(sortedSegments(db, days), PUTS_AT_ONCE, async ({ eventDate, index, bytes }) => {
-    const { pk, sk } = segmentKey(spec.dataset, eventDate, attempt, index);
-    await table.put({
-      pk: { S: pk },
-      sk: { S: sk },
-      fingerprints: { B: bytes },
-      ttl: { N: String(segmentTtlSeconds(spec, eventDate, nowMs)) },
-    });
-    await cache.write(cache.pathOf(spec.dataset, eventDate, segmentName(attempt, index)), segmentAsParquet(bytes));
-  });
+  await forEachParallel(sortedSegments(db, days, attempt), PUTS_AT_ONCE, (segment) => putSegment(table, cache, spec, segment, nowMs));
   return days.map(({ day, count }) => ({ eventDate: dateOfDay(day), segments: Math.ceil(count / FINGERPRINTS_PER_SEGMENT), count }));
+}
+
+/** One segment of an attempt: sorted fingerprints of 16 bytes, most significant first. */
+export interface Segment {
+  readonly eventDate: string;
+  readonly attempt: string;
+  readonly index: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Puts a segment, and keeps it in the cache. Idempotent by (attempt, date, index). */
+export async function putSegment(table: LedgerTable, cache: SegmentCache, spec: PipelineSpec, { eventDate, attempt, index, bytes }: Segment, nowMs: number): Promise<void> {
+  const { pk, sk } = segmentKey(spec.dataset, eventDate, attempt, index);
+  await table.put({
+    pk: { S: pk },
+    sk: { S: sk },
+    fingerprints: { B: bytes },
+    ttl: { N: String(segmentTtlSeconds(spec, eventDate, nowMs)) },
+  });
+  await cache.write(cache.pathOf(spec.dataset, eventDate, segmentName(attempt, index)), segmentAsParquet(bytes));
 }
 
 export interface FetchedSegments {
@@ -94,17 +105,14 @@ function segmentName(attempt: string, index: number): string {
   return `${attempt}-${index}`;
 }
 
-interface Segment {
-  readonly eventDate: string;
-  readonly index: number;
-  /** Fingerprints, most significant byte first. */
-  readonly bytes: Uint8Array;
-}
-
 /** Cut from one sorted pass over each date, as fast as they are taken. */
-async function* sortedSegments(db: ChunkDatabase, days: readonly { readonly day: number; readonly count: number }[]): AsyncGenerator<Segment> {
+async function* sortedSegments(
+  db: ChunkDatabase,
+  days: readonly { readonly day: number; readonly count: number }[],
+  attempt: string,
+): AsyncGenerator<Segment> {
   for (const { day, count } of days) {
-    const segment = (index: number, bytes: Uint8Array): Segment => ({ eventDate: dateOfDay(day), index, bytes });
+    const segment = (index: number, bytes: Uint8Array): Segment => ({ eventDate: dateOfDay(day), attempt, index, bytes });
     let [index, sizeBytes] = [0, 0];
     let blocks: Uint8Array[] = [];
     for await (const block of db.numbers(`select _fingerprint from keep where _day = ${day} order by _fingerprint`)) {
