@@ -88,9 +88,9 @@ export async function fetchSegments(
   const incomplete = new Set<LogEntry>();
   for (let from = 0; from < missing.length; from += SEGMENTS_PER_READ) {
     const batch = missing.slice(from, from + SEGMENTS_PER_READ);
-    const items = new Map((await table.getMany(batch.map(({ key }) => key))).map((item) => [item.sk?.S, item]));
+    const items = new Map((await table.getMany(batch.map(({ key }) => key))).map((item) => [item.pk?.S, item]));
     for (const { entry, key, path } of batch) {
-      const bytes = items.get(key.sk)?.fingerprints?.B;
+      const bytes = items.get(key.pk)?.fingerprints?.B;
       if (bytes === undefined) incomplete.add(entry);
       else await cache.write(path, segmentAsParquet(bytes));
     }
