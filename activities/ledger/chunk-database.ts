@@ -29,7 +29,7 @@ export class ChunkDatabase {
   static async open({ spillDir, memoryMb, signal, inOrder = false }: ChunkDatabaseOptions): Promise<ChunkDatabase> {
     const instance = await DuckDBInstance.create(':memory:', {
       threads: String(THREADS),
-      memory_limit: `${memoryMb}MiB`,
+      memory_limit: `${Math.floor(memoryMb)}MiB`,
       temp_directory: spillDir,
       preserve_insertion_order: String(inOrder), // false lets COPY stream; order that matters is asked for
       autoinstall_known_extensions: 'false', // nothing is fetched at run time
@@ -42,6 +42,11 @@ export class ChunkDatabase {
       instance.closeSync();
       throw error;
     }
+  }
+
+  /** From now on; what is beyond it spills. */
+  async limitMemory(memoryMb: number): Promise<void> {
+    await this.run(`set memory_limit = '${Math.floor(memoryMb)}MiB'`);
   }
 
   async run(sql: string): Promise<void> {
