@@ -141,7 +141,7 @@ test('listings that S3 URL-encodes are decoded, page by page; the emulator does 
         `${first ? version('p/a+b%2B') : version('p/%252F%0A%F0%9F%9A%80')}</ListVersionsResult>`,
     );
   };
-  const found = await Readable.from(currentVersionPages(s3, 'raw', 'p/', new AbortController().signal)).flatMap((page: RawObject[]) => page).toArray();
+  const found = (await Readable.from(currentVersionPages(s3, 'raw', 'p/', new AbortController().signal)).flatMap((page: RawObject[]) => page).toArray()) as readonly RawObject[];
   expect(found.map(({ key }) => key)).toEqual(['p/a b+', 'p/%2F\n🚀']);
   expect(markers).toEqual([null, 'p/a b+']);
 });
