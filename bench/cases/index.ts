@@ -3,7 +3,8 @@ import { cycleOverhead } from './cycle-overhead';
 import { dedup } from './dedup';
 import { load } from './load';
 import { promotion } from './promotion';
+import { refresh } from './refresh';
 import { serverSettings } from './server-settings';
 
 /** In the order in which they run. */
-export const BENCHMARKS: readonly Benchmark[] = [cycleOverhead, serverSettings, dedup, promotion, load];
+export const BENCHMARKS: readonly Benchmark[] = [cycleOverhead, serverSettings, dedup, promotion, load, refresh];
