@@ -12,7 +12,7 @@ import { isRefreshedByDay } from '../domain/refresh';
 import { shadowOf, shadowPipeline } from '../domain/shadow-pipeline';
 import { findVersionOf } from '../sql/queries/versions';
 import type { Database } from '../sql/schema';
-import { manifestPointer, readManifest } from './batches/manifest';
+import { manifestPointer, readManifest, totalsOf } from './batches/manifest';
 import { checkContract } from './candidate';
 import { candidateGone } from './candidate-failures';
 import { freezeBase, readBase } from './dry-run/base';
@@ -86,7 +86,7 @@ export function createDryRunActivities(deps: DryRunDependencies) {
       const pointer = transformInputPointer(buckets.artifacts, cycle);
       const manifest = await readManifest(s3, manifestPointer(buckets.artifacts, cycle), signal);
       const base = await readBase(deps, cycle, signal);
-      const own = await dryChunks(cycle, manifest?.chunks.length ?? 0, signal);
+      const own = await dryChunks(cycle, manifest === undefined ? 0 : totalsOf(manifest).chunkCount, signal);
       const files = [
         ...base.files.map((file) => ({ ...file, uri: `s3://${buckets.storage}/${file.key}`, added: false })),
         ...own.flatMap((chunk) => chunk.files.map((file) => ({ ...file, uri: `s3://${buckets.artifacts}/${file.key}`, added: true }))),

@@ -19,13 +19,28 @@ export interface RawObject {
   readonly arrivalHour: string;
 }
 
-/** What one cycle generation is to load: written once, re-read by every retry. */
-export interface BatchManifest {
+/** What one cycle generation is to load: written once, re-read by every retry. A long one begins in parts of its own. */
+export interface BatchManifest extends ManifestPart {
   readonly cycle: CycleRef;
+  /** What comes before `objects` and `chunks`, in order; absent: nothing does. */
+  readonly parts?: readonly ManifestPartRef[];
+}
+
+/** Some of a manifest: whole chunks, and the objects that they are of. */
+export interface ManifestPart {
   /** Sorted by key, then version id, in UTF-8 byte order. */
   readonly objects: readonly RawObject[];
-  /** Chunk i is `objects.slice(chunks[i].from, chunks[i].to)`. */
+  /** Chunk i of this part is `objects.slice(chunks[i].from, chunks[i].to)`. */
   readonly chunks: readonly { readonly from: number; readonly to: number }[];
+}
+
+/** A part that is a document of its own. */
+export interface ManifestPartRef {
+  /** In the manifest's bucket. */
+  readonly key: string;
+  readonly objectCount: number;
+  readonly chunkCount: number;
+  readonly sizeBytes: number;
 }
 
 /** Why a record or an object is in quarantine; the first that applies, in this order. */

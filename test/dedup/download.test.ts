@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
@@ -5,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { S3Client } from '@aws-sdk/client-s3';
 import { downloadObject, openObject } from '../../activities/s3-download';
-import { listCurrentVersions } from '../../activities/batches/list-versions';
+import { currentVersionPages } from '../../activities/batches/list-versions';
+import type { RawObject } from '../../domain/documents';
 import { FailureType } from '../../domain/failure-type';
 
 /** A service that answers as a test says: the emulator has no broken connections to offer. */
@@ -139,7 +141,7 @@ test('listings that S3 URL-encodes are decoded, page by page; the emulator does 
         `${first ? version('p/a+b%2B') : version('p/%252F%0A%F0%9F%9A%80')}</ListVersionsResult>`,
     );
   };
-  const found = await listCurrentVersions(s3, 'raw', 'p/', new AbortController().signal);
+  const found = (await Readable.from(currentVersionPages(s3, 'raw', 'p/', new AbortController().signal)).flatMap((page: RawObject[]) => page).toArray()) as readonly RawObject[];
   expect(found.map(({ key }) => key)).toEqual(['p/a b+', 'p/%2F\n🚀']);
   expect(markers).toEqual([null, 'p/a b+']);
 });
