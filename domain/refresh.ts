@@ -176,7 +176,7 @@ export function summaryOf(plan: RefreshPlan, relations: readonly string[]): Refr
 export function refreshSentence({ days, rebuilt, base, why }: Pick<RefreshSummary, 'days' | 'rebuilt' | 'base' | 'why'>): string {
   const tables = Object.entries(base).map(([relation, version]) => `${relation}_v${version}`);
   if (tables.length > 0) return `${rebuilt} of ${days} days rebuilt, the others from ${tables.join(', ')}`;
-  return `all ${days} days rebuilt${why === undefined ? '' : `: ${why}`}`;
+  return `${days === 1 ? 'the one day' : `all ${days} days`} rebuilt${why === undefined ? '' : `: ${why}`}`;
 }
 
 /** Rows of one range that a relation's candidate takes over from its base. */
