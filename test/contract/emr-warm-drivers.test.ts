@@ -87,7 +87,7 @@ async function application(idleTimeoutMinutes = 15): Promise<string> {
 /** The Java processes of drivers, with a job or without. */
 const drivers = (id = applicationId) => processesThatMention(join(aws.home, 'state', 'work', 'drivers', `${id}-`));
 
-async function start(script: string, args: readonly string[], parameters = ''): Promise<string> {
+async function start(script: string, args: readonly string[], parameters = '--name job'): Promise<string> {
   const { jobRunId } = await emr.send(
     new StartJobRunCommand({
       ...{ applicationId, clientToken: randomUUID(), executionRoleArn: role },
