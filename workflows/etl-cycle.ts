@@ -47,6 +47,8 @@ export interface EtlCycleInput {
   readonly priority?: CyclePriority;
   /** Runs a closed cycle again from a stage; what comes before it is reused. */
   readonly rerun?: RerunRequest;
+  /** Of a pipeline that is refreshed by day: makes every served day anew. */
+  readonly full?: boolean;
 }
 
 /** The stage table, as `cycles show` prints it. */
@@ -89,7 +91,7 @@ export async function etlCycle(input: EtlCycleInput): Promise<CycleReport> {
   const report = emptyReport(cycle, workflowId);
   try {
     await settleOlderJobs(olderJobs);
-    await runStages(spec, cycle, runId, input.rerun, desk, table, report);
+    await runStages(spec, cycle, runId, input, desk, table, report);
   } catch (error) {
     report.outcome = isCancellation(error) ? CycleOutcome.Cancelled : CycleOutcome.Failed;
     report.reason = rootMessage(error);
@@ -111,7 +113,7 @@ async function runStages(
   spec: PipelineSpec,
   cycle: CycleRef,
   runId: string,
-  rerun: RerunRequest | undefined,
+  { rerun, full = false }: Pick<EtlCycleInput, 'rerun' | 'full'>,
   desk: DecisionDesk,
   table: StageTable,
   report: ReportDraft,
@@ -122,20 +124,22 @@ async function runStages(
   const records = reused.records ?? (await storeBatch(spec, cycle, epoch, table, report));
   if (records === undefined) return;
 
-  const prepare = () => short.prepareTransform({ cycle, spec, ...(reused.data === undefined ? {} : { data: reused.data }) });
+  // Somebody asks for a rerun because the rows are not as they should be: then none is taken over.
+  const anew = { ...(full || rerun !== undefined ? { full: true } : {}), ...(reused.data === undefined ? {} : { data: reused.data }) };
+  const prepare = () => short.prepareTransform({ cycle, spec, ...anew });
   const transformed = reused.transformed ?? (await table.run('transform', (detail) => transformBatch(spec, cycle, report, detail, prepare)));
 
   let gate = reused.gate;
   if (gate === undefined) {
     const looked = await table.run('check', async (detail) => {
-      const verdict = await checkBatch(spec, cycle, detail, reused.output);
+      const verdict = await checkBatch(spec, cycle, transformed, detail, reused.output);
       return { verdict, passed: await passesGate(spec, cycle, verdict, desk, report, { detail, offer: (next) => table.offer(next) }) };
     });
     if (!looked.passed) return;
     gate = looked.verdict;
   }
 
-  const candidates = await table.run('load', (detail) => loadCandidates(spec, cycle, epoch, transformed.output.manifest, detail));
+  const candidates = await table.run('load', (detail) => loadCandidates(spec, cycle, epoch, transformed, detail));
   proveCounts(spec, report.workflowId, { records }, transformed, gate, candidates);
 
   await table.run('promote', (detail) => promoteCandidates(spec, cycle, epoch, candidates, report, detail));

@@ -17,13 +17,16 @@ const DOWNLOADS_AT_ONCE = 8;
 /** Bytes of objects on disk at once, the one that is read among them; one object may be larger. */
 const DOWNLOADED_BYTES = 256 * 1024 ** 2;
 
+/** Of the memory, while an object has a database of its own, which cannot spill what it decodes; the chunk's can spill its table. */
+const CHUNK_SHARE = 1 / 4;
+
 export interface CollectDependencies {
   readonly s3: S3Client;
   readonly rawBucket: string;
   /** Scratch space of the chunk. */
   readonly dir: string;
   readonly limits: RawLimits;
-  /** DuckDB's limit, for one Parquet object at a time, beside that of the chunk's own database. */
+  /** DuckDB's limit, for the chunk's database and that of a Parquet object together. */
   readonly memoryMb: number;
   readonly signal: AbortSignal;
   readonly onProgress: (objectsRead: number) => void;
@@ -78,8 +81,10 @@ async function addObject(
     case 'parquet': {
       const sound: { rows?: SoundRows | undefined } = {};
       const split = { spec, window: eventWindowMs(spec, object.arrivalHour) };
-      const options = { memoryMb, limits, spillDir: join(dir, 'spill'), signal, split, onSound: (rows: SoundRows | undefined) => (sound.rows = rows) };
+      await db.limitMemory(memoryMb * CHUNK_SHARE);
+      const options = { memoryMb: memoryMb * (1 - CHUNK_SHARE), limits, spillDir: join(dir, 'spill-object'), signal, split, onSound: (rows: SoundRows | undefined) => (sound.rows = rows) };
       const judged = await lines.addRows(index, parquetRows(path, spec.record.fields, options), signal);
+      await db.limitMemory(memoryMb);
       if (sound.rows === undefined) return judged;
       await db.run(addSoundRows(spec, SOUND_TABLE, index, sound.rows.query));
       return sound.rows.count + judged;

@@ -33,13 +33,15 @@ export interface ParquetOptions {
 /** The rows of an object that need no judge. */
 export interface SoundRows {
   readonly count: number;
-  /** Their `_line` and declared fields, from the object's file; it has been read whole, within a share of the memory. */
+  /** Their `_line` and declared fields, from the object's file, which has been read whole. */
   readonly query: string;
 }
 
 /** A fault of these is the machine's: the file was there a moment ago, and nothing spills while it is read. */
 const MACHINE_FAULT = /cannot open file|could not open file|too many open files|no space left/i;
 const DETAIL_CHARACTERS = 300;
+/** Of an object's memory: the chunk's database, which reads the same rows next, has a third more than that (chunk-input.ts), for its table. */
+const SOUND_SHARE = 2 / 3;
 
 /**
  * The rows of one local Parquet file in their order, in blocks whose rows are made one at a time. Only the declared columns are
@@ -103,7 +105,7 @@ async function findSoundRows(
   const [[rows] = []] = await db.rows(`select count(*) from ${source}`);
   if (Number(rows) * sql.fixedBytes > limits.maxObjectBytes) return undefined;
   const fields = split?.spec.record.fields.map(({ name }) => sqlName(name)).join(', ');
-  const found = await withinMemory(db, memoryMb / 2, memoryMb, `select count(*) filter (where _is_sound), coalesce(sum(_text_bytes), 0)::double, bit_xor(hash(${fields}))
+  const found = await withinMemory(db, memoryMb * SOUND_SHARE, memoryMb, `select count(*) filter (where _is_sound), coalesce(sum(_text_bytes), 0)::double, bit_xor(hash(${fields}))
     from (select (${sql.condition}) as _is_sound, ${sql.textBytes} as _text_bytes, ${sql.columns} from ${source})`);
   if (found === undefined) return undefined;
   const [[sound, textBytes] = []] = found;

@@ -39,12 +39,10 @@ export async function withParsedChunk<T>(
   return withScratch(deps.workDir, Date.now(), async (dir) => {
     const lineFile = join(dir, 'lines');
     const onProgress = (read: number) => deps.onStep(`read ${read} of ${objects.length} objects`);
-    // Two databases at a time while objects are read, that of the chunk and that of an object: half of the memory each.
-    const db = await ChunkDatabase.open({ spillDir: join(dir, 'spill'), memoryMb: deps.duckdbMemoryMb / 2, signal });
+    const db = await ChunkDatabase.open({ spillDir: join(dir, 'spill'), memoryMb: deps.duckdbMemoryMb, signal });
     try {
-      const collect = { s3: deps.s3, rawBucket: deps.buckets.raw, dir, limits, memoryMb: deps.duckdbMemoryMb / 2, signal, onProgress };
+      const collect = { s3: deps.s3, rawBucket: deps.buckets.raw, dir, limits, memoryMb: deps.duckdbMemoryMb, signal, onProgress };
       const readCounts = await collectLines(collect, db, spec, objects, lineFile);
-      await db.limitMemory(deps.duckdbMemoryMb);
       deps.onStep('parse');
       await loadRecords(db, spec, objects, lineFile, limits);
       await rm(lineFile);

@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { S3Client } from '@aws-sdk/client-s3';
 import { downloadObject, openObject } from '../../activities/s3-download';
 import { currentVersionPages } from '../../activities/batches/list-versions';
@@ -67,6 +68,13 @@ const DAMAGES: readonly (readonly [string, RequestListener])[] = [
     other[5_000] = 0x79;
     response.writeHead(200, { ETag: `"${md5}"`, 'Content-Length': other.length }).end(other);
   }],
+  ['one byte that differs, of an object with a checksum that the SDK checks', (_request, response) => {
+    const other = Buffer.from(body);
+    other[5_000] = 0x79;
+    const checksum = Buffer.alloc(4);
+    checksum.writeUInt32BE(crc32(body));
+    response.writeHead(200, { ETag: `"${md5}"`, 'x-amz-checksum-crc32': checksum.toString('base64'), 'Content-Length': other.length }).end(other);
+  }],
   ['a body that stalls', (_request, response) => {
     response.writeHead(200, { ETag: `"${md5}"`, 'Content-Length': body.length });
     response.write(body.subarray(0, 40_000));
@@ -118,7 +126,7 @@ test.each([
 });
 
 test('a cancellation ends a download that stalls', async () => {
-  const [, listener = () => {}] = DAMAGES[5] ?? [];
+  const [, listener = () => {}] = DAMAGES.at(-1) ?? [];
   const controller = new AbortController();
   answer = (request, response) => {
     listener(request, response);

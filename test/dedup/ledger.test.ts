@@ -358,11 +358,13 @@ describe('cost', () => {
       await putRaw(deps, rawKey(HOUR, `a${object}`), lines(positions(RECORDS / 4, (object * RECORDS) / 4)));
     }
     await putRaw(deps, rawKey('2018-08-02T01', 'b'), lines(positions(RECORDS / 4)));
-    let bytesPut = 0;
+    const fingerprints = new Map<string, Uint8Array[]>(); // by event date and attempt
     const metered = wrapped(deps.dynamodb, {
       before: ({ name, input }) => {
         const item = input.Item as Record<string, AttributeValue> | undefined;
-        if (name === 'PutItemCommand') bytesPut += item?.fingerprints?.B?.length ?? 0;
+        if (name !== 'PutItemCommand' || item?.fingerprints?.B === undefined) return;
+        const date = item.pk?.S?.split('#').slice(0, -1).join('#') ?? ''; // without the segment's number
+        fingerprints.set(date, [...(fingerprints.get(date) ?? []), item.fingerprints.B]);
       },
     });
 
@@ -370,7 +372,12 @@ describe('cost', () => {
 
     const millions = counts.stored / 1e6;
     expect(counts.stored).toBe(RECORDS);
+    const bytesPut = [...fingerprints.values()].flat().reduce((sum, bytes) => sum + bytes.length, 0);
     expect(bytesPut).toBe(RECORDS * 16);
+    for (const segments of fingerprints.values()) {
+      const all = segments.sort((a, b) => Buffer.compare(a, b)).map((bytes) => Buffer.from(bytes).toString('hex')).join('').match(/.{32}/g) ?? [];
+      expect(all).toEqual([...new Set(all)].sort()); // each once, ascending from segment to segment
+    }
     expect(capacity.writeUnits).toBeGreaterThanOrEqual(bytesPut / 1024); // the emulator does charge for the bytes
     expect(capacity.writeUnits / millions).toBeLessThanOrEqual(20_000);
     expect(capacity.requests / millions).toBeLessThanOrEqual(1_000);
