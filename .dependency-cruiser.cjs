@@ -20,7 +20,7 @@ module.exports = {
     only('infra/aws', ['domain', 'pipelines']),
     only('infra/deploy', ['domain']),
     only('infra/local', ['domain', 'infra/deploy']),
-    only('bench', ['domain', 'pipelines', 'activities', 'sql', 'worker', 'cli', 'infra/local', 'test']),
+    only('bench', ['domain', 'pipelines', 'activities', 'sql', 'worker', 'cli', 'infra/costs', 'infra/local', 'test']),
     {
       name: 'workflows-reach-no-engine',
       severity: 'error',

@@ -6,16 +6,18 @@ import type { DataInterval } from '../domain/data-interval';
 import type { BatchManifest, S3Pointer } from '../domain/documents';
 import type { IngestDeclaration } from '../domain/ingest';
 import type { PipelineSpec } from '../domain/pipeline-spec';
-import { cutChunks } from './batches/cut-chunks';
 import { findObjects } from './batches/find-objects';
-import { manifestPointer, readManifest, writeManifestOnce } from './batches/manifest';
+import { manifestPointer, partsOf, readManifest, sizeOf, totalsOf } from './batches/manifest';
 import { type ObjectState, writeObjectStates } from './batches/objects-table';
+import { writeManifestOnce } from './batches/write-manifest';
 
 export interface BatchDependencies {
   readonly s3: S3Client;
   readonly dynamodb: DynamoDBClient;
   readonly buckets: { readonly raw: string; readonly artifacts: string };
   readonly objectsTable: string;
+  /** Objects from which on a manifest's chunks become a document of their own; default 10,000, some 4 MB. */
+  readonly manifestPartObjects?: number;
 }
 
 export interface DiscoveredBatches {
@@ -31,7 +33,7 @@ export function createBatchActivities(deps: BatchDependencies) {
     /**
      * Finds the object versions that arrived in the interval, and earlier ones within the lateness, that are neither loaded nor
      * set aside, and pins them in a manifest. Idempotent by (cycle, generation): the first manifest written is what every retry
-     * returns. Objects below the raw prefix but in no arrival partition (`YYYY/MM/DD/HH/`) are never listed, so ignored.
+     * returns, and of a long one a retry goes on behind the parts that are written. Objects below the raw prefix but in no arrival partition (`YYYY/MM/DD/HH/`) are never listed, so ignored.
      */
     async discoverBatches({
       cycle,
@@ -45,13 +47,8 @@ export function createBatchActivities(deps: BatchDependencies) {
       const earlier = await readManifest(deps.s3, pointer, cancellationSignal);
       if (earlier !== undefined) return summaryOf(pointer, earlier);
 
-      const objects = await findObjects(deps, spec, { start: cycle.intervalStart, end: cycle.intervalEnd });
-      const written = await writeManifestOnce(
-        deps.s3,
-        pointer,
-        { cycle, objects, chunks: cutChunks(spec, objects) },
-        cancellationSignal,
-      );
+      const interval = { start: cycle.intervalStart, end: cycle.intervalEnd };
+      const written = await writeManifestOnce({ ...deps, signal: cancellationSignal }, cycle, spec, (after) => findObjects(deps, spec, interval, after));
       const summary = summaryOf(pointer, written);
       log.info('Batches discovered', {
         dataset: cycle.dataset,
@@ -66,8 +63,11 @@ export function createBatchActivities(deps: BatchDependencies) {
      * discovery makes. Idempotent: reads only.
      */
     async countUnloaded({ declaration, interval }: CountUnloadedInput): Promise<{ readonly objectCount: number; readonly sizeBytes: number }> {
-      const objects = await findObjects(deps, declaration, interval);
-      return { objectCount: objects.length, sizeBytes: sizeOf(objects) };
+      let found = { objectCount: 0, sizeBytes: 0 };
+      for await (const objects of findObjects(deps, declaration, interval)) {
+        found = { objectCount: found.objectCount + objects.length, sizeBytes: found.sizeBytes + sizeOf(objects) };
+      }
+      return found;
     },
 
     /**
@@ -81,15 +81,17 @@ export function createBatchActivities(deps: BatchDependencies) {
         manifestPointer(deps.buckets.artifacts, cycle),
         context.cancellationSignal,
       );
-      const objects = manifest?.objects ?? [];
-      await writeObjectStates(
-        deps.dynamodb,
-        deps.objectsTable,
-        { cycle, objects, state, ...(verdict === undefined ? {} : { verdict }) },
-        context.cancellationSignal,
-        (marked) => context.heartbeat({ marked, of: objects.length }),
-      );
-      return { marked: objects.length };
+      if (manifest === undefined) return { marked: 0 };
+      const { objectCount } = totalsOf(manifest);
+      let marked = 0;
+      for await (const { objects } of partsOf(deps.s3, deps.buckets.artifacts, manifest, context.cancellationSignal)) {
+        const input = { cycle, objects, state, ...(verdict === undefined ? {} : { verdict }) };
+        await writeObjectStates(deps.dynamodb, deps.objectsTable, input, context.cancellationSignal, (count) => {
+          marked += count;
+          context.heartbeat({ marked, of: objectCount });
+        });
+      }
+      return { marked };
     },
   };
 }
@@ -108,15 +110,6 @@ export interface MarkObjectsInput {
   readonly verdict?: string;
 }
 
-function summaryOf(manifest: S3Pointer, { objects, chunks }: BatchManifest): DiscoveredBatches {
-  return {
-    manifest,
-    objectCount: objects.length,
-    sizeBytes: sizeOf(objects),
-    chunkCount: chunks.length,
-  };
-}
-
-function sizeOf(objects: BatchManifest['objects']): number {
-  return objects.reduce((sum, object) => sum + object.sizeBytes, 0);
+function summaryOf(manifest: S3Pointer, written: BatchManifest): DiscoveredBatches {
+  return { manifest, ...totalsOf(written) };
 }

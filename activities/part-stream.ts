@@ -1,12 +1,12 @@
 import { createHash, type Hash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { GetObjectCommand, type GetObjectCommandOutput, NoSuchKey, type S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, NoSuchKey, type S3Client } from '@aws-sdk/client-s3';
 import { ApplicationFailure } from '@temporalio/common';
 import type { CopyPart } from '../domain/documents';
 import { FailureType } from '../domain/failure-type';
+import { expectedMd5 } from './s3-download';
 
 const S3_URI = /^s3:\/\/([^/]+)\/(.+)$/s;
-const MD5_ETAG = /^"?([0-9a-f]{32})"?$/;
 
 /**
  * The bytes of one COPY part, as pinned by its ETag. Fails, before the copy can be completed, when the object is another one,
@@ -22,7 +22,7 @@ export async function openPart(s3: S3Client, part: CopyPart, idleMs: number, sig
   try {
     const quoted = part.etag.startsWith('"') ? part.etag : `"${part.etag}"`;
     const response = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key, IfMatch: quoted }), { abortSignal: signal });
-    return new GuardedBody(response.Body as Readable, part, contentMd5(response, part), idleMs);
+    return new GuardedBody(response.Body as Readable, part, expectedMd5(response), idleMs);
   } catch (error) {
     const changed = (error as { readonly name?: string }).name === 'PreconditionFailed';
     if (!changed && !(error instanceof NoSuchKey)) throw error;
@@ -98,11 +98,4 @@ class GuardedBody extends Readable {
     clearTimeout(this.clock);
     this.clock = setTimeout(() => this.fail(`no bytes for ${this.idleMs} ms`), this.idleMs);
   }
-}
-
-/** An ETag is the content's MD5 only for an object put whole and not encrypted by KMS; the SDK itself checks other checksums. */
-function contentMd5(response: GetObjectCommandOutput, part: CopyPart): string | undefined {
-  const checkedBySdk = response.ChecksumCRC32 ?? response.ChecksumCRC32C ?? response.ChecksumCRC64NVME ?? response.ChecksumSHA256;
-  const encryptedByKms = response.ServerSideEncryption?.startsWith('aws:kms') === true;
-  return checkedBySdk !== undefined || encryptedByKms ? undefined : MD5_ETAG.exec(part.etag)?.[1];
 }

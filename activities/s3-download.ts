@@ -125,12 +125,14 @@ function idleGuard(object: PinnedObject, timeoutMs: number, stream: Transform): 
   return { alive: () => void timer.refresh(), stop: () => clearTimeout(timer) };
 }
 
-/** The ETag is an MD5 only for single-part objects that no KMS key encrypts. @see API reference, "Object", `ETag` */
-function expectedMd5(response: GetObjectCommandOutput): string | undefined {
-  const md5 = /^"?([0-9a-f]{32})"?$/.exec(response.ETag ?? '')?.[1];
-  const keyed =
-    response.ServerSideEncryption?.startsWith('aws:kms') === true || response.SSECustomerAlgorithm !== undefined;
-  return keyed ? undefined : md5;
+/**
+ * An ETag is the content's MD5 only for an object put whole that no KMS key encrypts. Not computed where the SDK checks a checksum of the
+ * object's own: twice the hashing finds nothing more. @see API reference, "Object", `ETag`
+ */
+export function expectedMd5(response: GetObjectCommandOutput): string | undefined {
+  const checkedBySdk = response.ChecksumCRC32 ?? response.ChecksumCRC32C ?? response.ChecksumCRC64NVME ?? response.ChecksumSHA1 ?? response.ChecksumSHA256;
+  const isKeyed = response.ServerSideEncryption?.startsWith('aws:kms') === true || response.SSECustomerAlgorithm !== undefined;
+  return checkedBySdk !== undefined || isKeyed ? undefined : /^"?([0-9a-f]{32})"?$/.exec(response.ETag ?? '')?.[1];
 }
 
 function damaged(object: PinnedObject, found: string): ApplicationFailure {

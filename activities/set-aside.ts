@@ -10,7 +10,7 @@ import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import { listCycles, mergeCounts } from '../sql/queries/cycles';
 import type { Database } from '../sql/schema';
-import { manifestPointer, readManifest } from './batches/manifest';
+import { manifestPointer, partsOf, readManifest } from './batches/manifest';
 import { objectKey } from './batches/objects-table';
 import { forEachParallel } from './for-each-parallel';
 
@@ -96,16 +96,19 @@ async function settle(
   let settled = 0;
   for (const generation of generations) {
     const manifest = await readManifest(deps.s3, manifestPointer(deps.buckets.artifacts, generation), context.cancellationSignal);
-    await forEachParallel(manifest?.objects ?? [], WRITES_AT_ONCE, async (object) => {
-      try {
-        await write(object, generation);
-        settled += 1;
-      } catch (error) {
-        // Released, discarded or loaded since.
-        if (!(error instanceof ConditionalCheckFailedException)) throw error;
-      }
-      context.heartbeat({ settled });
-    });
+    if (manifest === undefined) continue;
+    for await (const { objects } of partsOf(deps.s3, deps.buckets.artifacts, manifest, context.cancellationSignal)) {
+      await forEachParallel(objects, WRITES_AT_ONCE, async (object) => {
+        try {
+          await write(object, generation);
+          settled += 1;
+        } catch (error) {
+          // Released, discarded or loaded since.
+          if (!(error instanceof ConditionalCheckFailedException)) throw error;
+        }
+        context.heartbeat({ settled });
+      });
+    }
   }
   return settled;
 }

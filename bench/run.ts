@@ -13,6 +13,7 @@ import { BENCHMARKS } from './cases';
 import { withCheckout } from './checkout';
 import { loadNow } from './measure';
 import { writePage } from './page';
+import { writeScalePage } from './scale/write';
 import { machine, presentCommit, type RecordedRun, recordRun } from './results';
 import { resultsText, runHeading } from './text';
 
@@ -27,7 +28,7 @@ interface Options {
 async function main(names: readonly string[], options: Options): Promise<void> {
   const output = createOutput({ json: options.json === true });
   if (options.plots === true) {
-    output.result({ written: writePage() }, 'docs/performance.md is made anew');
+    output.result({ written: [writePage(), writeScalePage()] }, 'docs/performance.md and docs/scale.md are made anew');
     return;
   }
   const chosen = choose(names);
@@ -45,7 +46,10 @@ async function main(names: readonly string[], options: Options): Promise<void> {
       output.note(`${bench.name} failed: ${messageOf(error)}`);
     }
   }
-  if (options.record) writePage();
+  if (options.record) {
+    writePage();
+    writeScalePage();
+  }
   const results = runs.flatMap((run) => run.results);
   const broken = results.filter(({ holds }) => holds === false).map(({ name }) => name);
   const summary = `${results.filter(({ holds }) => holds === true).length} limits held, ${broken.length} not${broken.length === 0 ? '' : `: ${broken.join(', ')}`}${failed.length === 0 ? '' : `; failed: ${failed.map(({ bench }) => bench).join(', ')}`}`;
@@ -78,7 +82,7 @@ const program = new Command('bench')
   .argument('[name...]', `which; all unless named:\n${BENCHMARKS.map(({ name, title }) => `  ${name}: ${title}`).join('\n')}`)
   .option('--quick', 'small inputs, all within three minutes')
   .option('--json', 'one document on stdout: results[] with name, value, unit, limit, ratio, holds')
-  .option('--against <commit>', 'measure that commit by turns with the present code, and say the ratios (cycle-overhead, dedup)')
+  .option('--against <commit>', 'measure that commit by turns with the present code, and say the ratios (cycle-overhead, discovery, dedup)')
   .option('--no-record', 'leave bench/results.jsonl and docs/performance.md as they are')
   .option('--plots', 'only make docs/performance.md anew from bench/results.jsonl')
   .exitOverride()

@@ -1,5 +1,6 @@
 /** The JSON documents that stages hand each other through S3; Temporal carries only pointers and counts (claim check). */
 import type { CycleRef } from './cycle';
+import type { RefreshPlan } from './refresh';
 
 /** A document in S3. */
 export interface S3Pointer {
@@ -18,13 +19,28 @@ export interface RawObject {
   readonly arrivalHour: string;
 }
 
-/** What one cycle generation is to load: written once, re-read by every retry. */
-export interface BatchManifest {
+/** What one cycle generation is to load: written once, re-read by every retry. A long one begins in parts of its own. */
+export interface BatchManifest extends ManifestPart {
   readonly cycle: CycleRef;
+  /** What comes before `objects` and `chunks`, in order; absent: nothing does. */
+  readonly parts?: readonly ManifestPartRef[];
+}
+
+/** Some of a manifest: whole chunks, and the objects that they are of. */
+export interface ManifestPart {
   /** Sorted by key, then version id, in UTF-8 byte order. */
   readonly objects: readonly RawObject[];
-  /** Chunk i is `objects.slice(chunks[i].from, chunks[i].to)`. */
+  /** Chunk i of this part is `objects.slice(chunks[i].from, chunks[i].to)`. */
   readonly chunks: readonly { readonly from: number; readonly to: number }[];
+}
+
+/** A part that is a document of its own. */
+export interface ManifestPartRef {
+  /** In the manifest's bucket. */
+  readonly key: string;
+  readonly objectCount: number;
+  readonly chunkCount: number;
+  readonly sizeBytes: number;
 }
 
 /** Why a record or an object is in quarantine; the first that applies, in this order. */
@@ -84,6 +100,8 @@ export interface TransformInput {
   readonly outputUri: string;
   /** Where quarantined records go, ends in `/`. */
   readonly quarantineUri: string;
+  /** Of a pipeline that is refreshed by day: then `files` are those of the rebuilt days alone. */
+  readonly refresh?: RefreshPlan;
 }
 
 /** `_manifest.json` below `outputUri`: a job that ends in SUCCESS without it has failed. */
@@ -101,10 +119,20 @@ export interface JobRelation {
   readonly rows: number;
   /** Rows whose record this cycle added; absent where a relation has no such split. */
   readonly addedRows?: number;
-  /** Parquet: `<outputUri><name>/parquet/`; with the split, below it `origin=added/` and `origin=kept/`. */
+  /** Parquet: `<outputUri><name>/parquet/`; below it with days `event_date=<day>/`, with the split `origin=added/` and `origin=kept/`. */
   readonly parquetUri: string;
   /** PostgreSQL `COPY … (FORMAT binary)` objects, each with its header and trailer. */
   readonly copyParts: readonly CopyPart[];
+  /** Of a relation that is refreshed by day: every day that it has rows of, once. */
+  readonly days?: readonly JobDay[];
+}
+
+export interface JobDay {
+  /** UTC, YYYY-MM-DD. */
+  readonly day: string;
+  readonly rows: number;
+  /** The folders with these rows: by `added` and `kept` with the split, else by `all`; one without rows is not named. */
+  readonly parquet: Readonly<Partial<Record<'added' | 'kept' | 'all', string>>>;
 }
 
 export interface CopyPart {

@@ -5,8 +5,9 @@ import type { DataInterval } from '../../domain/data-interval';
 import type { RawObject } from '../../domain/documents';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { forEachParallel } from '../for-each-parallel';
+import { inOrder } from '../in-order';
 import { arrivalDays, arrivalHourOf, dayPrefix } from './arrival-hours';
-import { listCurrentVersions, listPrefixes } from './list-versions';
+import { compareKeyBytes, currentVersionPages, listPrefixes } from './list-versions';
 import { objectSortKey, settledObjects } from './objects-table';
 
 export interface FindDependencies {
@@ -17,40 +18,55 @@ export interface FindDependencies {
 }
 
 const LISTINGS_AT_ONCE = 8; // far below S3's 5,500 reads a second per prefix
+/** Of a thousand objects each: with eight hours at once some 30 MB wait for their turn at most. */
+const PAGES_AHEAD = 8;
+
+interface ArrivalHour {
+  readonly arrivalHour: string;
+  readonly prefix: string;
+}
 
 /**
- * Object versions that arrived in the interval, and earlier ones within the lateness, that are neither loaded nor set aside, in the
- * byte order of their keys. Heartbeats as it lists.
+ * Object versions that arrived in the interval, and earlier ones within the lateness, that are neither loaded nor set aside: a page
+ * at a time, in the byte order of their keys. However many there are, only some pages are in memory. Heartbeats as it lists.
+ * @param after - only keys behind this one
  */
-export async function findObjects(
+export async function* findObjects(
   deps: FindDependencies,
   spec: Pick<PipelineSpec, 'dataset' | 'raw' | 'dedup'>,
   interval: DataInterval,
-): Promise<readonly RawObject[]> {
+  after = '',
+): AsyncGenerator<readonly RawObject[]> {
   const context = Context.current();
-  const { cancellationSignal: signal } = context;
-  const hours: { readonly arrivalHour: string; readonly prefix: string }[] = [];
+  const hours = await arrivalHours(deps, spec, interval, context.cancellationSignal);
+  const left = hours.filter(({ prefix }) => after.startsWith(prefix) || compareKeyBytes(prefix, after) > 0);
+  const sources = left.map((hour) => () => unsettledPages(deps, spec, hour, after.startsWith(hour.prefix) ? after : undefined));
+  let objects = 0;
+  for await (const page of inOrder(sources, { atOnce: LISTINGS_AT_ONCE, ahead: PAGES_AHEAD })) {
+    objects += page.length;
+    context.heartbeat({ hours: left.length, objects });
+    yield page;
+  }
+}
+
+/** The hours that something arrived in, in the byte order of their prefixes. */
+async function arrivalHours(deps: FindDependencies, spec: Pick<PipelineSpec, 'raw' | 'dedup'>, interval: DataInterval, signal: AbortSignal): Promise<readonly ArrivalHour[]> {
+  const hours: ArrivalHour[] = [];
   await forEachParallel(arrivalDays(spec, interval), LISTINGS_AT_ONCE, async (day) => {
     for (const prefix of await listPrefixes(deps.s3, deps.buckets.raw, dayPrefix(spec, day), signal)) {
       const arrivalHour = arrivalHourOf(spec, interval, day, prefix);
       if (arrivalHour !== undefined) hours.push({ arrivalHour, prefix });
     }
   });
-
-  const found: RawObject[] = [];
-  await forEachParallel(hours, LISTINGS_AT_ONCE, async ({ arrivalHour, prefix }) => {
-    const listed = await listCurrentVersions(deps.s3, deps.buckets.raw, prefix, signal);
-    const settled = await settledObjects(deps.dynamodb, deps.objectsTable, spec.dataset, arrivalHour, signal);
-    found.push(...listed.filter((object) => !settled.has(objectSortKey(object))).map((object) => ({ ...object, arrivalHour })));
-    context.heartbeat({ hours: hours.length, objects: found.length });
-  });
-  return sortByKeyBytes(found);
+  return hours.sort((a, b) => compareKeyBytes(a.prefix, b.prefix));
 }
 
-/** UTF-8 byte order, as S3 lists; JavaScript's own order of strings differs beyond the Basic Multilingual Plane. */
-function sortByKeyBytes(objects: readonly RawObject[]): readonly RawObject[] {
-  return objects
-    .map((object) => ({ object, bytes: Buffer.from(`${object.key}\0${object.versionId}`) }))
-    .sort((a, b) => Buffer.compare(a.bytes, b.bytes))
-    .map(({ object }) => object);
+async function* unsettledPages(deps: FindDependencies, spec: Pick<PipelineSpec, 'dataset'>, { arrivalHour, prefix }: ArrivalHour, after: string | undefined): AsyncGenerator<readonly RawObject[]> {
+  const context = Context.current();
+  const settled = await settledObjects(deps.dynamodb, deps.objectsTable, spec.dataset, arrivalHour, context.cancellationSignal);
+  for await (const page of currentVersionPages(deps.s3, deps.buckets.raw, prefix, context.cancellationSignal, after)) {
+    context.heartbeat({ arrivalHour }); // an hour of nothing but settled objects gives nothing for long
+    const found = page.flatMap((object) => (settled.has(objectSortKey(object)) ? [] : [{ ...object, arrivalHour }]));
+    if (found.length > 0) yield found;
+  }
 }

@@ -30,15 +30,19 @@ export async function listPrefixes(s3: S3Client, bucket: string, prefix: string,
   return found;
 }
 
-/** The current version of every object below `prefix`; keys whose latest version is a delete marker are not there. */
-export async function listCurrentVersions(
+/**
+ * The current version of every object below `prefix`, a page of the listing at a time, in the byte order of the keys; keys whose
+ * latest version is a delete marker are not there.
+ * @param after - only keys behind this one
+ */
+export async function* currentVersionPages(
   s3: S3Client,
   bucket: string,
   prefix: string,
   signal: AbortSignal,
-): Promise<readonly Omit<RawObject, 'arrivalHour'>[]> {
-  const found: Omit<RawObject, 'arrivalHour'>[] = [];
-  let marker: { readonly KeyMarker?: string; readonly VersionIdMarker?: string } | undefined = {};
+  after?: string,
+): AsyncGenerator<readonly Omit<RawObject, 'arrivalHour'>[]> {
+  let marker: { readonly KeyMarker?: string; readonly VersionIdMarker?: string } | undefined = after === undefined ? {} : { KeyMarker: after };
   while (marker !== undefined) {
     const page: ListObjectVersionsCommandOutput = await s3.send(
       // XML 1.0 cannot carry every character that a key may hold: such keys come whole only URL-encoded.
@@ -46,7 +50,8 @@ export async function listCurrentVersions(
       { abortSignal: signal },
     );
     const decode = decoderOf(page.EncodingType);
-    found.push(...(page.Versions ?? []).filter((version) => version.IsLatest === true).map((version) => asPinned(version, decode)));
+    const found = (page.Versions ?? []).filter((version) => version.IsLatest === true).map((version) => asPinned(version, decode));
+    yield after === undefined ? found : found.filter(({ key }) => compareKeyBytes(key, after) > 0);
     marker =
       page.IsTruncated === true && page.NextKeyMarker !== undefined
         ? {
@@ -55,7 +60,11 @@ export async function listCurrentVersions(
           }
         : undefined;
   }
-  return found;
+}
+
+/** UTF-8 byte order, as S3 lists; JavaScript's own order of strings differs beyond the Basic Multilingual Plane. */
+export function compareKeyBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
 function asPinned(version: ObjectVersion, decode: (key: string) => string): Omit<RawObject, 'arrivalHour'> {

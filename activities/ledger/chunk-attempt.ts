@@ -4,7 +4,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import type { CycleRef } from '../../domain/cycle';
 import type { ChunkDocument, RawObject } from '../../domain/documents';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
-import { forEachParallel } from '../for-each-parallel';
+import { both, forEachParallel } from '../for-each-parallel';
 import { type ChunkCounts, countRecords } from './chunk-counts';
 import { putChunkDocument } from './chunk-document';
 import { dateOfDay, type LocalFile, quarantineKey, storageKey, uploadFile, writeQuarantineFile, writeStorageFiles } from './chunk-files';
@@ -32,15 +32,16 @@ export async function writeAttempt(deps: ChunkDependencies, input: ChunkInput, p
   const days = await db.rows('select _day, count(*) from keep group by _day order by _day');
   const dates = Object.fromEntries(days.map(([day, count]) => [dateOfDay(Number(day)), Number(count)]));
   await announceAttempt(table, { cycle, chunk, attempt, dates });
-  deps.onStep('put segments');
-  const own = await putOwnSegments(db, table, deps.cache, spec, attempt, Date.now());
   const place = {
     storage: buckets.storage,
     quarantine: buckets.quarantine,
     storageKey: (eventDate: string, index: number) => storageKey(spec.dataset, eventDate, attempt, index),
     quarantineKey: quarantineKey(cycle, chunk, attempt),
   };
-  const document = await writeChunkFiles({ s3, signal: table.signal, onStep: deps.onStep }, input, parsed, { attempt, counts, place });
+  const [own, document] = await both(
+    putOwnSegments(db, table, deps.cache, spec, attempt, Date.now()),
+    writeChunkFiles({ s3, signal: table.signal, onStep: deps.onStep }, input, parsed, { attempt, counts, place }),
+  );
   const documentKey = await putChunkDocument(s3, buckets.artifacts, document, table.signal);
   return {
     item: {

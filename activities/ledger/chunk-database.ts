@@ -1,4 +1,5 @@
-import { DuckDBBlobValue, DuckDBInstance, type DuckDBConnection, type DuckDBDataChunk, type DuckDBValue, type Json } from '@duckdb/node-api';
+import { DuckDBInstance, type DuckDBConnection, type DuckDBDataChunk, type DuckDBValue, type Json } from '@duckdb/node-api';
+import duckdb from '@duckdb/node-bindings';
 
 export interface ChunkDatabaseOptions {
   /** Where it spills beyond its memory; gone with the chunk. */
@@ -10,6 +11,8 @@ export interface ChunkDatabaseOptions {
 }
 
 const THREADS = 2; // two cores beside the event loop's own work; more chunks at once take more workers
+
+const NUMBER_BYTES = 16;
 
 /** A private in-memory DuckDB for one chunk: bounded memory, spilling, interrupted on cancellation. */
 export class ChunkDatabase {
@@ -26,7 +29,7 @@ export class ChunkDatabase {
   static async open({ spillDir, memoryMb, signal, inOrder = false }: ChunkDatabaseOptions): Promise<ChunkDatabase> {
     const instance = await DuckDBInstance.create(':memory:', {
       threads: String(THREADS),
-      memory_limit: `${memoryMb}MiB`,
+      memory_limit: `${Math.floor(memoryMb)}MiB`,
       temp_directory: spillDir,
       preserve_insertion_order: String(inOrder), // false lets COPY stream; order that matters is asked for
       autoinstall_known_extensions: 'false', // nothing is fetched at run time
@@ -39,6 +42,11 @@ export class ChunkDatabase {
       instance.closeSync();
       throw error;
     }
+  }
+
+  /** From now on; what is beyond it spills. */
+  async limitMemory(memoryMb: number): Promise<void> {
+    await this.run(`set memory_limit = '${Math.floor(memoryMb)}MiB'`);
   }
 
   async run(sql: string): Promise<void> {
@@ -60,13 +68,26 @@ export class ChunkDatabase {
     }
   }
 
-  /** Rows of (number, blob). */
-  async blobs(sql: string): Promise<readonly { readonly key: number; readonly bytes: Uint8Array }[]> {
-    const rows = await this.interruptible(async () => (await this.connection.runAndReadAll(sql)).getRows());
-    return rows.map(([key, blob]) => {
-      if (!(blob instanceof DuckDBBlobValue)) throw new TypeError(`Expected a blob, found ${typeof blob} [sql=${sql}]`);
-      return { key: Number(key), bytes: blob.bytes };
-    });
+  /**
+   * The 128-bit numbers of a query's only column, in blocks of 16 bytes each, least significant first: a million of them as
+   * JavaScript values would cost more than sorting them. On a connection of its own, so that other statements can run meanwhile.
+   */
+  async *numbers(sql: string): AsyncGenerator<Uint8Array> {
+    const connection = await this.instance.connect();
+    const interrupt = () => connection.interrupt();
+    this.signal.addEventListener('abort', interrupt);
+    try {
+      const result = await this.interruptible(() => connection.stream(sql));
+      for (;;) {
+        const block = await this.interruptible(() => result.fetchChunk());
+        if (block === null || block.rowCount === 0) return;
+        const vector = duckdb.data_chunk_get_vector(block.chunk, 0);
+        yield Uint8Array.from(duckdb.vector_get_data(vector, block.rowCount * NUMBER_BYTES)); // a copy: DuckDB's memory goes with the block
+      }
+    } finally {
+      this.signal.removeEventListener('abort', interrupt);
+      connection.closeSync();
+    }
   }
 
   close(): void {

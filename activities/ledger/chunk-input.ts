@@ -6,15 +6,19 @@ import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { eventWindowMs } from '../batches/arrival-hours';
 import { downloadObject } from '../s3-download';
 import type { ChunkDatabase } from './chunk-database';
-import { forEachParallel } from '../for-each-parallel';
+import { preparedAhead } from '../prepared-ahead';
 import type { RawLimits } from './line-splitter';
-import { parquetRows } from './parquet-rows';
+import { parquetRows, type SoundRows } from './parquet-rows';
 import { RawLineFile } from './raw-lines';
-import { CREATE_OBJECT_TABLE, createRecordTable, createRecordView } from './record-sql';
+import { addSoundRows, CREATE_OBJECT_TABLE, createRecordTable, createRecordView, createSoundTable } from './record-sql';
 
+const SOUND_TABLE = 'sound_record';
 const DOWNLOADS_AT_ONCE = 8;
-/** Bytes of objects on disk at once, before their lines are collected; one object may be larger. */
-const DOWNLOAD_BATCH_BYTES = 256 * 1024 ** 2;
+/** Bytes of objects on disk at once, the one that is read among them; one object may be larger. */
+const DOWNLOADED_BYTES = 256 * 1024 ** 2;
+
+/** Of the memory, while an object has a database of its own, which cannot spill what it decodes; the chunk's can spill its table. */
+const CHUNK_SHARE = 1 / 4;
 
 export interface CollectDependencies {
   readonly s3: S3Client;
@@ -22,84 +26,81 @@ export interface CollectDependencies {
   /** Scratch space of the chunk. */
   readonly dir: string;
   readonly limits: RawLimits;
-  /** DuckDB's limit, for one Parquet object at a time. */
+  /** DuckDB's limit, for the chunk's database and that of a Parquet object together. */
   readonly memoryMb: number;
   readonly signal: AbortSignal;
   readonly onProgress: (objectsRead: number) => void;
 }
 
-/** A chunk's records on the local disk. */
-export interface CollectedRecords {
-  /** Records of each object, as counted before any parsing. */
-  readonly counts: readonly number[];
-  /** With the rows of Parquet objects that needed no judge. */
-  readonly soundFiles: readonly string[];
-}
-
-/** Downloads the objects in their order, a batch at a time, and collects their lines, or rows as lines, in one file, and sound rows in others. */
+/**
+ * Downloads the objects and, while the next ones come, collects their lines in their order, or rows as lines, in one file. Sound rows
+ * go to a table of their own. @returns the number of records of each object, as counted before any parsing
+ */
 export async function collectLines(
   deps: CollectDependencies,
+  db: ChunkDatabase,
   spec: PipelineSpec,
   objects: readonly RawObject[],
   lineFile: string,
-): Promise<CollectedRecords> {
+): Promise<readonly number[]> {
   const lines = await RawLineFile.create(lineFile, deps.limits);
   const counts: number[] = [];
-  const soundFiles: string[] = [];
   try {
-    for (const batch of batchesOf(objects)) {
-      const pathOf = (index: number) => join(deps.dir, `raw-${index}`); // keys are data: no file is named by one
-      await forEachParallel(batch, DOWNLOADS_AT_ONCE, ({ object, index }) =>
-        downloadObject(deps.s3, { bucket: deps.rawBucket, ...object }, pathOf(index), { signal: deps.signal }),
-      );
-      for (const { object, index } of batch) {
-        counts.push(object.sizeBytes === 0 ? 0 : await addObject(deps, spec, lines, object, index, pathOf(index), soundFiles));
-        await rm(pathOf(index));
-        deps.onProgress(counts.length);
-      }
+    for (const table of soundTables(spec)) await db.run(createSoundTable(spec, table));
+    const numbered = objects.map((object, index) => ({ object, index, path: join(deps.dir, `raw-${index}`) })); // keys are data: no file is named by one
+    const room = { items: DOWNLOADS_AT_ONCE, weight: DOWNLOADED_BYTES, weightOf: ({ object }: NumberedObject) => object.sizeBytes };
+    const download = ({ object, path }: NumberedObject) => downloadObject(deps.s3, { bucket: deps.rawBucket, ...object }, path, { signal: deps.signal });
+    for await (const next of preparedAhead(numbered, room, download)) {
+      counts.push(next.object.sizeBytes === 0 ? 0 : await addObject(deps, db, spec, lines, next));
+      await rm(next.path);
+      deps.onProgress(counts.length);
     }
   } finally {
     await lines.close();
   }
-  return { counts, soundFiles };
+  return counts;
+}
+
+interface NumberedObject {
+  readonly object: RawObject;
+  readonly index: number;
+  readonly path: string;
 }
 
 /** The formats differ in how records are read, and in nothing after that. */
 async function addObject(
   { dir, memoryMb, limits, signal }: CollectDependencies,
+  db: ChunkDatabase,
   spec: PipelineSpec,
   lines: RawLineFile,
-  object: RawObject,
-  index: number,
-  path: string,
-  soundFiles: string[],
+  { object, index, path }: NumberedObject,
 ): Promise<number> {
   switch (spec.raw.format) {
     case 'json-lines':
       return lines.addLines(index, path, await isGzip(object.key, path), signal);
     case 'parquet': {
-      const file = join(dir, `sound-${index}`);
-      let sound = 0;
-      const split = { spec, object: index, window: eventWindowMs(spec, object.arrivalHour), file };
-      const options = { memoryMb, limits, spillDir: join(dir, 'spill'), signal, split, onSound: (rows: number) => (sound = rows) };
+      const sound: { rows?: SoundRows | undefined } = {};
+      const split = { spec, window: eventWindowMs(spec, object.arrivalHour) };
+      await db.limitMemory(memoryMb * CHUNK_SHARE);
+      const options = { memoryMb: memoryMb * (1 - CHUNK_SHARE), limits, spillDir: join(dir, 'spill-object'), signal, split, onSound: (rows: SoundRows | undefined) => (sound.rows = rows) };
       const judged = await lines.addRows(index, parquetRows(path, spec.record.fields, options), signal);
-      if (sound > 0) soundFiles.push(file);
-      else await rm(file, { force: true });
-      return sound + judged;
+      await db.limitMemory(memoryMb);
+      if (sound.rows === undefined) return judged;
+      await db.run(addSoundRows(spec, SOUND_TABLE, index, sound.rows.query));
+      return sound.rows.count + judged;
     }
     default:
       return spec.raw.format satisfies never;
   }
 }
 
-/** Fills the table `object`, and makes `record` of the line file and the files of sound rows. */
+/** Fills the table `object`, and makes `record` of the line file and the sound rows. */
 export async function loadRecords(
   db: ChunkDatabase,
   spec: PipelineSpec,
   objects: readonly RawObject[],
   lineFile: string,
   limits: RawLimits,
-  soundFiles: readonly string[] = [],
 ): Promise<void> {
   await db.run(CREATE_OBJECT_TABLE);
   const appender = await db.connection.createAppender('object');
@@ -114,21 +115,11 @@ export async function loadRecords(
   });
   appender.closeSync();
   await db.run(createRecordTable(spec, lineFile, limits));
-  await db.run(createRecordView(spec, soundFiles));
+  await db.run(createRecordView(spec, soundTables(spec)));
 }
 
-function batchesOf(objects: readonly RawObject[]): { readonly object: RawObject; readonly index: number }[][] {
-  const batches: { object: RawObject; index: number }[][] = [];
-  let sizeBytes = Number.POSITIVE_INFINITY;
-  objects.forEach((object, index) => {
-    if (sizeBytes + object.sizeBytes > DOWNLOAD_BATCH_BYTES) {
-      batches.push([]);
-      sizeBytes = 0;
-    }
-    batches.at(-1)?.push({ object, index });
-    sizeBytes += object.sizeBytes;
-  });
-  return batches;
+function soundTables({ raw }: PipelineSpec): readonly string[] {
+  return raw.format === 'parquet' ? [SOUND_TABLE] : [];
 }
 
 /** By name or by its first two bytes: devices and Firehose do not always agree on the suffix. */

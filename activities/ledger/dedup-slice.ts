@@ -5,7 +5,7 @@ import { addCounts, NO_RECORDS } from '../../domain/conservation';
 import { type CycleRef, generationPrefix } from '../../domain/cycle';
 import type { RawObject, RecordCounts } from '../../domain/documents';
 import { FailureType } from '../../domain/failure-type';
-import { manifestPointer, readManifest } from '../batches/manifest';
+import { ChunkLookup, manifestPointer, readManifest } from '../batches/manifest';
 
 /** Within a third of the heartbeat time-out: a long DuckDB query must not look like a dead worker. */
 const HEARTBEAT_MS = 5_000;
@@ -31,15 +31,15 @@ export async function dedupSlice(
   dedup: (chunk: SlicedChunk) => Promise<{ readonly counts: RecordCounts; readonly fileCount: number }>,
 ): Promise<{ readonly counts: RecordCounts; readonly files: number }> {
   const { fromChunk, toChunk } = slice;
-  const manifest = await requiredManifest(s3, artifacts, slice.cycle, Context.current().cancellationSignal);
+  const lookup = await requiredManifest(s3, artifacts, slice.cycle, Context.current().cancellationSignal);
   const progress = new Progress({ chunk: fromChunk, fromChunk, toChunk, step: 'start', counts: NO_RECORDS });
   let files = 0;
   try {
     for (let chunk = fromChunk; chunk < toChunk; chunk++) {
-      const range = manifest.chunks[chunk];
-      if (range === undefined) throw noSuchChunk(slice, manifest.chunks.length);
+      const objects = await lookup.objectsOf(chunk);
+      if (objects === undefined) throw noSuchChunk(slice, lookup.chunkCount);
       progress.set({ chunk });
-      const done = await dedup({ chunk, objects: manifest.objects.slice(range.from, range.to), onStep: (step) => progress.set({ step }) });
+      const done = await dedup({ chunk, objects, onStep: (step) => progress.set({ step }) });
       files += done.fileCount;
       progress.set({ counts: addCounts(progress.now.counts, done.counts) });
     }
@@ -80,10 +80,10 @@ class Progress {
   }
 }
 
-async function requiredManifest(s3: S3Client, artifacts: string, cycle: CycleRef, signal: AbortSignal) {
+async function requiredManifest(s3: S3Client, artifacts: string, cycle: CycleRef, signal: AbortSignal): Promise<ChunkLookup> {
   const pointer = manifestPointer(artifacts, cycle);
   const manifest = await readManifest(s3, pointer, signal);
-  if (manifest !== undefined) return manifest;
+  if (manifest !== undefined) return new ChunkLookup(s3, artifacts, manifest, signal);
   throw ApplicationFailure.nonRetryable(
     `The manifest s3://${pointer.bucket}/${pointer.key} is not there: discover the cycle's batches first`,
     FailureType.ObjectVanished,

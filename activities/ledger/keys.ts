@@ -2,8 +2,9 @@ import { compactInstant } from '../../domain/data-interval';
 import type { CycleRef } from '../../domain/cycle';
 
 /**
- * Keys of the ledger table. A partition `<dataset>#<event date>` holds a commit log and segments; `<dataset>#chunks` the chunk
- * items, ordered by interval end so that a span of time is one Query; `<dataset>#fence` the epoch that commits are held to.
+ * Keys of the ledger table. A partition `<dataset>#<event date>` holds a commit log; a segment that such a log names has a partition
+ * of its own; `<dataset>#chunks` holds the chunk items, ordered by interval end so that a span of time is one Query; `<dataset>#fence`
+ * the epoch that commits are held to.
  */
 export interface LedgerKey {
   readonly pk: string;
@@ -60,6 +61,10 @@ export function logKey(dataset: string, eventDate: string, sequence: number): Le
   return { pk: datePartition(dataset, eventDate), sk: `${LOG_PREFIX}${String(sequence).padStart(8, '0')}` };
 }
 
+/**
+ * Segments are read by name and never listed: under a key of its own each, a night's may go to all of the table's partitions, of which
+ * one takes 1,000 write units a second, see docs/decisions/0034.
+ */
 export function segmentKey(dataset: string, eventDate: string, attempt: string, index: number): LedgerKey {
-  return { pk: datePartition(dataset, eventDate), sk: `seg#${attempt}#${String(index).padStart(6, '0')}` };
+  return { pk: `${datePartition(dataset, eventDate)}#${attempt}#${String(index).padStart(6, '0')}`, sk: 'segment' };
 }

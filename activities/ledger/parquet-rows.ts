@@ -1,3 +1,4 @@
+import type { Json } from '@duckdb/node-api';
 import type { FieldSpec } from '../../domain/pipeline-spec';
 import { ChunkDatabase } from './chunk-database';
 import { KEPT_RAW_BYTES, type RawLimits } from './line-splitter';
@@ -23,15 +24,24 @@ export interface ParquetOptions {
   readonly spillDir: string;
   readonly limits: RawLimits;
   readonly signal: AbortSignal;
-  /** Rows that need no judge go there, typed, and are not among the others; absent: none do. */
+  /** Rows that need no judge are not among the others; absent: all rows are. */
   readonly split?: SoundSplit;
-  /** Told how many they are: none after all when the object turns out to be unreadable. */
-  readonly onSound?: (rows: number) => void;
+  /** Told which they are; nothing after all when the object turns out to be unreadable. */
+  readonly onSound?: (rows: SoundRows | undefined) => void;
+}
+
+/** The rows of an object that need no judge. */
+export interface SoundRows {
+  readonly count: number;
+  /** Their `_line` and declared fields, from the object's file, which has been read whole. */
+  readonly query: string;
 }
 
 /** A fault of these is the machine's: the file was there a moment ago, and nothing spills while it is read. */
 const MACHINE_FAULT = /cannot open file|could not open file|too many open files|no space left/i;
 const DETAIL_CHARACTERS = 300;
+/** Of an object's memory: the chunk's database, which reads the same rows next, has a third more than that (chunk-input.ts), for its table. */
+const SOUND_SHARE = 2 / 3;
 
 /**
  * The rows of one local Parquet file in their order, in blocks whose rows are made one at a time. Only the declared columns are
@@ -54,7 +64,7 @@ export async function* parquetRows(
     const [source, numbered] = [reader(''), reader(', file_row_number = true')];
     const columns = await db.rows(`describe select * from ${source}`);
     const types = new Map(columns.map(([name, type]) => [`${name as string}`, `${type as string}`]));
-    const sound = await writeSoundRows(db, numbered, types, options);
+    const sound = await findSoundRows(db, numbered, types, options);
     isWhole = sound?.isAll === true;
     if (isWhole) return;
     let line = 0;
@@ -74,33 +84,49 @@ export async function* parquetRows(
     const { message } = error as Error;
     throw isObjectsFault(message) ? new UnreadableObject(`no readable Parquet: ${shortened(message, path)}`) : error;
   } finally {
-    if (!isWhole) options.onSound?.(0); // an object counts whole or not at all
+    if (!isWhole) options.onSound?.(undefined); // an object counts whole or not at all
     db.close();
   }
 }
 
-/** Copies what is sound to its file. @returns undefined where the whole object must be looked at, a bomb among them */
-async function writeSoundRows(
+/**
+ * Reads the whole object, so that nothing in it can surprise the chunk's database, which then reads the sound rows of it beside other
+ * work. @returns undefined where every row must be looked at: those of a bomb, and those that take much memory to read
+ */
+async function findSoundRows(
   db: ChunkDatabase,
   source: string,
   types: ReadonlyMap<string, string>,
-  { split, limits, onSound }: ParquetOptions,
+  { split, limits, memoryMb, onSound }: ParquetOptions,
 ): Promise<{ readonly condition: string; readonly isAll: boolean } | undefined> {
-  const sql: SoundSql | undefined = split === undefined ? undefined : soundSql(split, source, types, limits);
+  const sql: SoundSql | undefined = split === undefined ? undefined : soundSql(split, types, limits);
   if (sql === undefined) return undefined;
   // The footer alone answers the first: a file may say that it has rows without end.
-  const rows = await numberOf(db, `select count(*) from ${source}`);
-  if (rows * sql.fixedBytes > limits.maxObjectBytes) return undefined;
-  const textBytes = sql.textBytes === '0' ? 0 : await numberOf(db, `select coalesce(sum(${sql.textBytes}), 0)::double from ${source}`);
-  if (rows * sql.fixedBytes + textBytes > limits.maxObjectBytes) return undefined;
-  const written = await numberOf(db, sql.copy);
-  onSound?.(written);
-  return { condition: sql.condition, isAll: written === rows };
+  const [[rows] = []] = await db.rows(`select count(*) from ${source}`);
+  if (Number(rows) * sql.fixedBytes > limits.maxObjectBytes) return undefined;
+  const fields = split?.spec.record.fields.map(({ name }) => sqlName(name)).join(', ');
+  const found = await withinMemory(db, memoryMb * SOUND_SHARE, memoryMb, `select count(*) filter (where _is_sound), coalesce(sum(_text_bytes), 0)::double, bit_xor(hash(${fields}))
+    from (select (${sql.condition}) as _is_sound, ${sql.textBytes} as _text_bytes, ${sql.columns} from ${source})`);
+  if (found === undefined) return undefined;
+  const [[sound, textBytes] = []] = found;
+  if (Number(rows) * sql.fixedBytes + Number(textBytes) > limits.maxObjectBytes) return undefined;
+  const isAll = sound === rows;
+  const where = isAll ? '' : ` where ${sql.condition}`;
+  onSound?.({ count: Number(sound), query: `select file_row_number + 1 as _line, ${sql.columns} from ${source}${where}` });
+  return { condition: sql.condition, isAll };
 }
 
-async function numberOf(db: ChunkDatabase, sql: string): Promise<number> {
-  const [[value] = []] = await db.rows(sql);
-  return Number(value);
+/** Rows of a query, unless it takes more memory than that. */
+async function withinMemory(db: ChunkDatabase, memoryMb: number, usualMb: number, sql: string): Promise<readonly (readonly Json[])[] | undefined> {
+  await db.limitMemory(memoryMb);
+  try {
+    return await db.rows(sql);
+  } catch (error) {
+    if (error instanceof Error && error.message.startsWith('Out of Memory Error')) return undefined;
+    throw error;
+  } finally {
+    await db.limitMemory(usualMb);
+  }
 }
 
 function rowsSql(

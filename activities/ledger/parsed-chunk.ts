@@ -39,12 +39,12 @@ export async function withParsedChunk<T>(
   return withScratch(deps.workDir, Date.now(), async (dir) => {
     const lineFile = join(dir, 'lines');
     const onProgress = (read: number) => deps.onStep(`read ${read} of ${objects.length} objects`);
-    const collect = { s3: deps.s3, rawBucket: deps.buckets.raw, dir, limits, memoryMb: deps.duckdbMemoryMb, signal, onProgress };
-    const { counts: readCounts, soundFiles } = await collectLines(collect, spec, objects, lineFile);
     const db = await ChunkDatabase.open({ spillDir: join(dir, 'spill'), memoryMb: deps.duckdbMemoryMb, signal });
     try {
+      const collect = { s3: deps.s3, rawBucket: deps.buckets.raw, dir, limits, memoryMb: deps.duckdbMemoryMb, signal, onProgress };
+      const readCounts = await collectLines(collect, db, spec, objects, lineFile);
       deps.onStep('parse');
-      await loadRecords(db, spec, objects, lineFile, limits, soundFiles);
+      await loadRecords(db, spec, objects, lineFile, limits);
       await rm(lineFile);
       return await work({ db, dir, readCounts });
     } finally {

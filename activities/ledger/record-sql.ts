@@ -12,17 +12,29 @@ const POSITION_SQL = '(_object::bigint << 40) | _line';
 export const CREATE_OBJECT_TABLE =
   'create table object (_object integer, raw_object varchar, raw_version varchar, _from_ms bigint, _to_ms bigint)';
 
-/**
- * View `record`: the judged lines, and the rows of Parquet objects that needed no judge, from the files that hold them (sound-rows.ts).
- * What such a row has beyond its columns is made when it is asked for.
- */
-export function createRecordView(spec: PipelineSpec, soundFiles: readonly string[]): string {
+/** DuckDB's types of the declared fields. */
+export const SQL_TYPES = { 'timestamp-ms': 'timestamptz', double: 'double', bigint: 'bigint', text: 'varchar', boolean: 'boolean' } as const;
+
+/** A table for rows of Parquet objects that needed no judge (sound-rows.ts), fingerprinted. */
+export function createSoundTable({ record }: PipelineSpec, table: string): string {
+  const fields = record.fields.map((field) => `${sqlName(field.name)} ${SQL_TYPES[field.type]}`).join(', ');
+  return `create table ${table} (_object integer, _line bigint, _day integer, _fingerprint uhugeint, ${fields})`;
+}
+
+/** Adds an object's rows to such a table. @param rows - a query of `_line` and the declared fields */
+export function addSoundRows(spec: PipelineSpec, table: string, object: number, rows: string): string {
   const fields = spec.record.fields.map((field) => sqlName(field.name)).join(', ');
-  if (soundFiles.length === 0) return 'create view record as from line_record';
-  return `create view record as from line_record union all by name
-    select _object, _line, ${POSITION_SQL} as _position, null::varchar as _reason, null::varchar as _detail, null::varchar as _raw, ${fields},
-      (epoch_ms(${sqlName(spec.record.eventTime)}) // 86400000)::integer as _day, ${keyFingerprintSql(spec)} as _fingerprint
-    from read_parquet(${sqlTextList(soundFiles)}, hive_partitioning = false)`;
+  return `insert into ${table} by name select ${object}::integer as _object, _line, ${fields},
+    (epoch_ms(${sqlName(spec.record.eventTime)}) // 86400000)::integer as _day, ${keyFingerprintSql(spec)} as _fingerprint from (${rows})`;
+}
+
+/** View `record`: the judged lines, and the rows that needed no judge, from the tables that hold them. */
+export function createRecordView({ record }: PipelineSpec, soundTables: readonly string[]): string {
+  const fields = record.fields.map((field) => sqlName(field.name)).join(', ');
+  const sound = soundTables.map((table) => ` union all by name
+    select _object, _line, ${POSITION_SQL} as _position, null::varchar as _reason, null::varchar as _detail, null::varchar as _raw, ${fields}, _day, _fingerprint
+    from ${table}`);
+  return `create view record as from line_record${sound.join('')}`;
 }
 
 /**

@@ -12,12 +12,10 @@ import { segmentAsParquet } from './segment-file';
 
 /** With its keys an item stays within 350 KiB: 350 write units, and room below DynamoDB's 400 KB. */
 export const FINGERPRINTS_PER_SEGMENT = 22_384;
-const PUTS_AT_ONCE = 4;
+const SEGMENT_BYTES = FINGERPRINTS_PER_SEGMENT * FINGERPRINT_BYTES;
+export const PUTS_AT_ONCE = 4;
 /** Some 5.6 MB an answer of BatchGetItem's 16 MB, so that parsing one does not hold up heartbeats. */
 const SEGMENTS_PER_READ = 16;
-/** Segments that are in memory at once on their way out of DuckDB. */
-const SEGMENTS_PER_EXPORT = 16;
-
 /** What an attempt put for one event date. */
 export interface OwnSegments {
   readonly eventDate: string;
@@ -38,28 +36,29 @@ export async function putOwnSegments(
   attempt: string,
   nowMs: number,
 ): Promise<readonly OwnSegments[]> {
-  await db.run(`create or replace table segment as select _day, _fingerprint,
-    (row_number() over (partition by _day order by _fingerprint) - 1) // ${FINGERPRINTS_PER_SEGMENT} as _index from keep`);
-  const dates = (await db.rows('select _day, max(_index) + 1, count(*) from segment group by _day order by _day')).map(
-    ([day, segments, count]) => ({ day: Number(day), segments: Number(segments), count: Number(count) }),
-  );
-  for (const { day, segments } of dates) {
-    const eventDate = dateOfDay(day);
-    for (let from = 0; from < segments; from += SEGMENTS_PER_EXPORT) {
-      const exported = await exportSegments(db, day, from, from + SEGMENTS_PER_EXPORT);
-      await forEachParallel(exported, PUTS_AT_ONCE, async ({ index, bytes }) => {
-        const { pk, sk } = segmentKey(spec.dataset, eventDate, attempt, index);
-        await table.put({
-          pk: { S: pk },
-          sk: { S: sk },
-          fingerprints: { B: bytes },
-          ttl: { N: String(segmentTtlSeconds(spec, eventDate, nowMs)) },
-        });
-        await cache.write(cache.pathOf(spec.dataset, eventDate, segmentName(attempt, index)), segmentAsParquet(bytes));
-      });
-    }
-  }
-  return dates.map(({ day, segments, count }) => ({ eventDate: dateOfDay(day), segments, count }));
+  const days = (await db.rows('select _day, count(*) from keep group by _day order by _day')).map(([day, count]) => ({ day: Number(day), count: Number(count) }));
+  await forEachParallel(sortedSegments(db, days, attempt), PUTS_AT_ONCE, (segment) => putSegment(table, cache, spec, segment, nowMs));
+  return days.map(({ day, count }) => ({ eventDate: dateOfDay(day), segments: Math.ceil(count / FINGERPRINTS_PER_SEGMENT), count }));
+}
+
+/** One segment of an attempt: sorted fingerprints of 16 bytes, most significant first. */
+export interface Segment {
+  readonly eventDate: string;
+  readonly attempt: string;
+  readonly index: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Puts a segment, and keeps it in the cache. Idempotent by (attempt, date, index). */
+export async function putSegment(table: LedgerTable, cache: SegmentCache, spec: PipelineSpec, { eventDate, attempt, index, bytes }: Segment, nowMs: number): Promise<void> {
+  const { pk, sk } = segmentKey(spec.dataset, eventDate, attempt, index);
+  await table.put({
+    pk: { S: pk },
+    sk: { S: sk },
+    fingerprints: { B: bytes },
+    ttl: { N: String(segmentTtlSeconds(spec, eventDate, nowMs)) },
+  });
+  await cache.write(cache.pathOf(spec.dataset, eventDate, segmentName(attempt, index)), segmentAsParquet(bytes));
 }
 
 export interface FetchedSegments {
@@ -89,9 +88,9 @@ export async function fetchSegments(
   const incomplete = new Set<LogEntry>();
   for (let from = 0; from < missing.length; from += SEGMENTS_PER_READ) {
     const batch = missing.slice(from, from + SEGMENTS_PER_READ);
-    const items = new Map((await table.getMany(batch.map(({ key }) => key))).map((item) => [item.sk?.S, item]));
+    const items = new Map((await table.getMany(batch.map(({ key }) => key))).map((item) => [item.pk?.S, item]));
     for (const { entry, key, path } of batch) {
-      const bytes = items.get(key.sk)?.fingerprints?.B;
+      const bytes = items.get(key.pk)?.fingerprints?.B;
       if (bytes === undefined) incomplete.add(entry);
       else await cache.write(path, segmentAsParquet(bytes));
     }
@@ -106,17 +105,39 @@ function segmentName(attempt: string, index: number): string {
   return `${attempt}-${index}`;
 }
 
-async function exportSegments(
+/** Cut from one sorted pass over each date, as fast as they are taken. */
+async function* sortedSegments(
   db: ChunkDatabase,
-  day: number,
-  from: number,
-  to: number,
-): Promise<readonly { readonly index: number; readonly bytes: Uint8Array }[]> {
-  const rows = await db.blobs(`select _index, unhex(string_agg(hex(_fingerprint::bit::blob), '' order by _fingerprint))
-    from segment where _day = ${day} and _index >= ${from} and _index < ${to} group by _index order by _index`);
-  for (const { bytes } of rows) {
-    if (bytes.length % FINGERPRINT_BYTES !== 0)
-      throw new RangeError(`A segment of ${bytes.length} bytes is no whole number of fingerprints`);
+  days: readonly { readonly day: number; readonly count: number }[],
+  attempt: string,
+): AsyncGenerator<Segment> {
+  for (const { day, count } of days) {
+    const segment = (index: number, bytes: Uint8Array): Segment => ({ eventDate: dateOfDay(day), attempt, index, bytes });
+    let [index, sizeBytes] = [0, 0];
+    let blocks: Uint8Array[] = [];
+    for await (const block of db.numbers(`select _fingerprint from keep where _day = ${day} order by _fingerprint`)) {
+      blocks.push(mostSignificantFirst(block));
+      sizeBytes += block.length;
+      if (sizeBytes < SEGMENT_BYTES) continue; // a block is far smaller than a segment
+      const bytes = Buffer.concat(blocks);
+      yield segment(index++, bytes.subarray(0, SEGMENT_BYTES));
+      blocks = [bytes.subarray(SEGMENT_BYTES)];
+      sizeBytes -= SEGMENT_BYTES;
+    }
+    if (sizeBytes > 0) yield segment(index, Buffer.concat(blocks));
+    if (index * SEGMENT_BYTES + sizeBytes !== count * FINGERPRINT_BYTES)
+      throw new RangeError(`The segments of ${dateOfDay(day)} hold ${index * SEGMENT_BYTES + sizeBytes} bytes, expected ${FINGERPRINT_BYTES} for each of ${count} fingerprints`);
   }
-  return rows.map(({ key, bytes }) => ({ index: key, bytes }));
+}
+
+/** Turns the bytes of each number round, in place. */
+function mostSignificantFirst(numbers: Uint8Array): Uint8Array {
+  for (let from = 0; from < numbers.length; from += FINGERPRINT_BYTES) {
+    for (let low = from, high = from + FINGERPRINT_BYTES - 1; low < high; low++, high--) {
+      const byte = numbers[low] ?? 0;
+      numbers[low] = numbers[high] ?? 0;
+      numbers[high] = byte;
+    }
+  }
+  return numbers;
 }

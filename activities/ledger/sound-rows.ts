@@ -1,18 +1,14 @@
 import type { FieldSpec, PipelineSpec } from '../../domain/pipeline-spec';
 import type { RawLimits } from './line-splitter';
 import { memberSql } from './parquet-member';
-import { LATEST_EPOCH_MS, typedSql } from './record-sql';
-import { sqlName, sqlText } from './sql-text';
+import { LATEST_EPOCH_MS, SQL_TYPES, typedSql } from './record-sql';
+import { sqlName } from './sql-text';
 
-/** Which rows of a Parquet object need no judge, and where they go. */
+/** What says which rows of a Parquet object need no judge. */
 export interface SoundSplit {
   readonly spec: PipelineSpec;
-  /** The object's number in its chunk. */
-  readonly object: number;
-  /** Event times that its arrival allows, epoch milliseconds. */
+  /** Event times that the object's arrival allows, epoch milliseconds. */
   readonly window: { readonly from: number; readonly to: number };
-  /** Parquet: `_object`, `_line`, and the declared fields by name and type. */
-  readonly file: string;
 }
 
 /** A column that the object has for a declared field. */
@@ -25,8 +21,8 @@ interface PresentField {
 export interface SoundSql {
   /** True of rows that the JSON line of their values would be stored for, unless they are repeats. */
   readonly condition: string;
-  /** Writes them. */
-  readonly copy: string;
+  /** Their values: the declared fields by name and type. */
+  readonly columns: string;
   /** No JSON text of a row is longer, its texts left out. */
   readonly fixedBytes: number;
   /** What the texts of a row come to at most. */
@@ -46,7 +42,7 @@ const SCALARS: readonly string[] = [...INTEGERS, 'FLOAT', 'DOUBLE', 'BOOLEAN'];
  * holds (docs/decisions/0011). Every other row keeps its way, and so its verdict, its detail and its text.
  * @returns undefined where a column has no such rows, or the object's own names are in the way
  */
-export function soundSql({ spec, object, window, file }: SoundSplit, source: string, types: ReadonlyMap<string, string>, { maxLineBytes }: RawLimits): SoundSql | undefined {
+export function soundSql({ spec, window }: SoundSplit, types: ReadonlyMap<string, string>, { maxLineBytes }: RawLimits): SoundSql | undefined {
   if ([...types.keys()].some((name) => name.toLowerCase() === 'file_row_number')) return undefined;
   const { record } = spec;
   const present = record.fields.flatMap((field): PresentField[] => {
@@ -73,13 +69,9 @@ export function soundSql({ spec, object, window, file }: SoundSplit, source: str
     ...present.filter(({ field }) => field.type === 'text').map((each) => `not coalesce(contains(${soundValue(each)}, chr(0)), false)`),
     `${fixedBytes} + ${textBytes} <= ${maxLineBytes}`,
   ].join(' and ');
-  const columns = record.fields.map((field) => `${valueOf(field.name) ?? `null::${SQL_TYPES[field.type]}`} as ${sqlName(field.name)}`);
-  const copy = `copy (select ${object}::integer as _object, file_row_number + 1 as _line, ${columns.join(', ')}
-    from ${source} where ${condition}) to ${sqlText(file)} (format parquet, compression uncompressed)`;
-  return { condition, copy, fixedBytes, textBytes };
+  const columns = record.fields.map((field) => `${valueOf(field.name) ?? `null::${SQL_TYPES[field.type]}`} as ${sqlName(field.name)}`).join(', ');
+  return { condition, columns, fixedBytes, textBytes };
 }
-
-const SQL_TYPES = { 'timestamp-ms': 'timestamptz', double: 'double', bigint: 'bigint', text: 'varchar', boolean: 'boolean' } as const;
 
 /** The value that the field has after its way through JSON; where the types are not the same, by that very way. */
 function soundValue({ field, column, type }: PresentField): string {

@@ -46,8 +46,8 @@ function costOf({ price, quantity }: Use): number | undefined {
   return usd === null ? undefined : usd * quantity;
 }
 
-/** Of what has a price; undefined when nothing has. */
-function sum(uses: readonly Use[]): number | undefined {
+/** Of what has a price, in USD; undefined when nothing has. */
+export function sum(uses: readonly Use[]): number | undefined {
   const costs = uses.flatMap((use) => costOf(use) ?? []);
   return costs.length === 0 ? undefined : costs.reduce((whole, cost) => whole + cost, 0);
 }
@@ -58,7 +58,7 @@ function without(uses: readonly Use[]): string {
   return unknown.length === 0 ? '' : `; not in the sum, since the price is not known: ${unknown.join(', ')}`;
 }
 
-function money(usd: number | undefined): string {
+export function money(usd: number | undefined): string {
   return usd === undefined ? '' : usd > 0 && usd < 0.01 ? usd.toFixed(4) : usd.toFixed(2);
 }
 
@@ -66,6 +66,7 @@ function known(usd: number | null): string {
   return usd === null ? '' : String(usd);
 }
 
-function row(...cells: readonly string[]): string {
+/** One of a Markdown table. */
+export function row(...cells: readonly string[]): string {
   return `| ${cells.join(' | ')} |`.replaceAll('|  |', '| |');
 }

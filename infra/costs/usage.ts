@@ -7,8 +7,8 @@ export interface Use {
   readonly what: string;
   readonly price: PriceName;
   readonly quantity: number;
-  /** `template`: a test counts it there; `limit`: held by a benchmark; `assumed`: put your own in. */
-  readonly known: 'template' | 'limit' | 'assumed';
+  /** `template`: a test counts it there; `limit`: held by a benchmark; `computed`: from unit costs, see docs/scale.md; `assumed`: put your own in. */
+  readonly known: 'template' | 'limit' | 'computed' | 'assumed';
 }
 
 const HOURS_A_MONTH = 730;

@@ -1,14 +1,16 @@
+import { Readable } from 'node:stream';
 import { DeleteObjectCommand, PutBucketVersioningCommand } from '@aws-sdk/client-s3';
 import { createBatchActivities } from '../../activities/batches';
-import { manifestPointer, readManifest } from '../../activities/batches/manifest';
-import type { BatchManifest } from '../../domain/documents';
+import { ChunkLookup, manifestPointer, partsOf, readManifest } from '../../activities/batches/manifest';
+import type { BatchManifest, ManifestPart, RawObject } from '../../domain/documents';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { type Deps, type LedgerStack, startLedgerStack } from './support/ledger-stack';
-import { discover, lines, nightEnding, putRaw, rawKey, run, runNight, SPEC } from './support/nights';
+import { discover, keysIn, lines, nightEnding, putRaw, rawKey, run, runNight, SPEC } from './support/nights';
 import { wrapped } from './support/wrapped-client';
 
 let stack: LedgerStack;
 let deps: Deps;
+const NEVER = new AbortController().signal;
 beforeAll(async () => {
   stack = await startLedgerStack();
 });
@@ -137,3 +139,79 @@ test('chunks hold at least the declared bytes, the remainder goes to the last, a
   await discover(deps, nightEnding('2018-08-02', 2), wide);
   expect((await manifestOf(nightEnding('2018-08-02', 2))).chunks).toEqual([{ from: 0, to: 1 }, { from: 1, to: 9 }]);
 });
+
+describe('a manifest in parts (S2.2)', () => {
+  /** Every object is a chunk of its own, so that parts are as small as they may be. */
+  const small: PipelineSpec = { ...SPEC, dedup: { ...SPEC.dedup, chunkBytes: 1 } };
+  const inParts = () => ({ ...deps, manifestPartObjects: 3 });
+  const partKeys = async () => (await keysIn(deps, 'artifacts', 'cycles/')).filter((key) => key.includes('/manifest/'));
+  const objectsOf = async (manifest: BatchManifest) => Readable.from(partsOf(deps.s3, deps.buckets.artifacts, manifest, NEVER)).flatMap(({ objects }: ManifestPart) => [...objects]).toArray() as Promise<RawObject[]>;
+  const put = async (from: number, to: number) => {
+    for (let index = from; index < to; index++) await putRaw(deps, rawKey(`2018-08-01T${String(index % 24).padStart(2, '0')}`, `o${String(index).padStart(3, '0')}`), body);
+  };
+
+  test('says the same as one that is whole, is found chunk by chunk, and marks every object', async () => {
+    await put(0, 60);
+
+    const found = await discover(inParts(), night, small);
+
+    expect(found).toMatchObject({ objectCount: 60, sizeBytes: 60 * body.length, chunkCount: 60 });
+    const manifest = await manifestOf();
+    expect(manifest.parts?.map(({ key }) => key)).toEqual(await partKeys());
+    expect(manifest.parts?.length).toBeGreaterThan(10);
+    const all = await objectsOf(manifest);
+    await discover(deps, nightEnding('2018-08-02', 2), small);
+    expect(all).toEqual((await manifestOf(nightEnding('2018-08-02', 2))).objects);
+    const lookup = new ChunkLookup(deps.s3, deps.buckets.artifacts, manifest, NEVER);
+    expect(lookup.chunkCount).toBe(60);
+    for (const chunk of [59, 0, 31, 30, 32]) expect(await lookup.objectsOf(chunk)).toEqual([all[chunk]]);
+    expect(await lookup.objectsOf(60)).toBeUndefined();
+
+    expect(await run(createBatchActivities(deps).markObjects, { cycle: night, spec: small, state: 'loaded' })).toEqual({ marked: 60 });
+    expect(await discover(deps, nightEnding('2018-08-03'), small)).toMatchObject({ objectCount: 0 });
+  });
+
+  test('an attempt that died leaves parts that a retry goes on behind: it lists nothing twice, and every object is there once', async () => {
+    await put(0, 60);
+    let puts = 0;
+    const dying = { ...inParts(), s3: wrapped(deps.s3, { before: ({ name }) => void (name === 'PutObjectCommand' && puts++ === 9 && fail()) }) };
+    await expect(discover(dying, night, small)).rejects.toThrow(DIED);
+    const written = await partKeys();
+    expect(written).toHaveLength(9);
+    const listed: string[] = [];
+    const watched = { ...inParts(), s3: wrapped(deps.s3, { before: ({ name, input }) => void (name === 'ListObjectVersionsCommand' && listed.push(`${String(input.Prefix)} ${typeof input.KeyMarker}`)) }) };
+
+    expect(await discover(watched, night, small)).toMatchObject({ objectCount: 60, chunkCount: 60 });
+
+    const manifest = await manifestOf();
+    expect((await objectsOf(manifest)).map(({ key }) => key.slice(-4))).toEqual([...Array(60).keys()].sort((a, b) => (a % 24) - (b % 24) || a - b).map((index) => `o${String(index).padStart(3, '0')}`));
+    // From its first part on, which was there already, it went on behind the last: the hours before that were not listed again.
+    expect(listed.filter((each) => each.endsWith('string'))).toHaveLength(1);
+    expect(manifest.parts?.slice(0, 9).map(({ key }) => key)).toEqual(written);
+  });
+
+  test('attempts at once, some of which lose answers, agree on one manifest that has every object once', async () => {
+    await put(0, 40);
+    let calls = 0;
+    const losing = { ...inParts(), s3: wrapped(deps.s3, { after: ({ name }) => void (name === 'PutObjectCommand' && calls++ % 3 === 0 && fail()) }) };
+    const attempts = await Promise.allSettled([discover(inParts(), night, small), discover(losing, night, small), discover(inParts(), night, small)]);
+
+    const results = [...attempts.flatMap((attempt) => (attempt.status === 'fulfilled' ? [attempt.value] : [])), await discover(losing, night, small).catch(() => discover(inParts(), night, small))];
+    expect(new Set(results.map((result) => JSON.stringify(result))).size).toBe(1);
+    const keys = (await objectsOf(await manifestOf())).map(({ key }) => key);
+    expect([keys.length, new Set(keys).size]).toEqual([40, 40]);
+  });
+
+  test('a part that is gone is named, and fails for good', async () => {
+    await put(0, 10);
+    await discover(inParts(), night, small);
+    const [first = ''] = await partKeys();
+    await deps.s3.send(new DeleteObjectCommand({ Bucket: deps.buckets.artifacts, Key: first }));
+    await expect(objectsOf(await manifestOf())).rejects.toMatchObject({ type: 'ObjectVanished', nonRetryable: true, message: expect.stringContaining(first) as string });
+  });
+});
+
+const DIED = new Error('the process died here');
+function fail(): never {
+  throw DIED;
+}

@@ -1,11 +1,14 @@
+import { Readable } from 'node:stream';
 import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { S3Client } from '@aws-sdk/client-s3';
 import { downloadObject, openObject } from '../../activities/s3-download';
-import { listCurrentVersions } from '../../activities/batches/list-versions';
+import { currentVersionPages } from '../../activities/batches/list-versions';
+import type { RawObject } from '../../domain/documents';
 import { FailureType } from '../../domain/failure-type';
 
 /** A service that answers as a test says: the emulator has no broken connections to offer. */
@@ -65,6 +68,13 @@ const DAMAGES: readonly (readonly [string, RequestListener])[] = [
     other[5_000] = 0x79;
     response.writeHead(200, { ETag: `"${md5}"`, 'Content-Length': other.length }).end(other);
   }],
+  ['one byte that differs, of an object with a checksum that the SDK checks', (_request, response) => {
+    const other = Buffer.from(body);
+    other[5_000] = 0x79;
+    const checksum = Buffer.alloc(4);
+    checksum.writeUInt32BE(crc32(body));
+    response.writeHead(200, { ETag: `"${md5}"`, 'x-amz-checksum-crc32': checksum.toString('base64'), 'Content-Length': other.length }).end(other);
+  }],
   ['a body that stalls', (_request, response) => {
     response.writeHead(200, { ETag: `"${md5}"`, 'Content-Length': body.length });
     response.write(body.subarray(0, 40_000));
@@ -116,7 +126,7 @@ test.each([
 });
 
 test('a cancellation ends a download that stalls', async () => {
-  const [, listener = () => {}] = DAMAGES[5] ?? [];
+  const [, listener = () => {}] = DAMAGES.at(-1) ?? [];
   const controller = new AbortController();
   answer = (request, response) => {
     listener(request, response);
@@ -139,7 +149,7 @@ test('listings that S3 URL-encodes are decoded, page by page; the emulator does 
         `${first ? version('p/a+b%2B') : version('p/%252F%0A%F0%9F%9A%80')}</ListVersionsResult>`,
     );
   };
-  const found = await listCurrentVersions(s3, 'raw', 'p/', new AbortController().signal);
+  const found = (await Readable.from(currentVersionPages(s3, 'raw', 'p/', new AbortController().signal)).flatMap((page: RawObject[]) => page).toArray()) as readonly RawObject[];
   expect(found.map(({ key }) => key)).toEqual(['p/a b+', 'p/%2F\n🚀']);
   expect(markers).toEqual([null, 'p/a b+']);
 });

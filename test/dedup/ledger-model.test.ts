@@ -73,8 +73,8 @@ test(
   'over any nights, repeats, overlaps, failures and crashes, storage is what a plain set says (I1, I2, S2.3, S2.12–S2.16, S2.35)',
   () =>
     fc.assert(
-      fc.asyncProperty(fc.array(night, { minLength: 1, maxLength: 3 }), fc.constantFrom(1, 1, 2, 4), async (nights, step) => {
-        const deps = await stack.fresh();
+      fc.asyncProperty(fc.array(night, { minLength: 1, maxLength: 3 }), fc.constantFrom(1, 1, 2, 4), fc.constantFrom(1, 2, 10_000), async (nights, step, manifestPartObjects) => {
+        const deps = { ...(await stack.fresh()), manifestPartObjects };
         let stored: Stored[] = [];
         const unsettled = new Map<string, Batch & { readonly arrivalMs: number }>();
         for (const [index, { batches, outcome, crashes }] of nights.entries()) {

@@ -1,6 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type AttributeValue, DeleteItemCommand, QueryCommand, TransactWriteItemsCommand, type TransactWriteItemsCommandInput } from '@aws-sdk/client-dynamodb';
+import { type AttributeValue, DeleteItemCommand, QueryCommand, ScanCommand, TransactWriteItemsCommand, type TransactWriteItemsCommandInput } from '@aws-sdk/client-dynamodb';
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { createBatchActivities } from '../../activities/batches';
 import { createLedgerActivities } from '../../activities/ledger';
@@ -30,6 +30,18 @@ const positions = (count: number, first = 0) => Array.from({ length: count }, (_
 function dedup(from: Deps, input: { cycle?: typeof night; epoch?: number; toChunk?: number } = {}) {
   const { cycle = night, epoch = 1, toChunk = 1 } = input;
   return run(createLedgerActivities(from).dedupChunks, { cycle, spec: SPEC, fromChunk: 0, toChunk, epoch });
+}
+
+/** Log and segments of an event date. */
+async function itemsOfDate(eventDate: string): Promise<Record<string, AttributeValue>[]> {
+  const { Items = [] } = await deps.dynamodb.send(
+    new ScanCommand({
+      TableName: deps.ledgerTable,
+      FilterExpression: 'begins_with(pk, :pk)',
+      ExpressionAttributeValues: { ':pk': { S: `mobile_positions#${eventDate}` } },
+    }),
+  );
+  return Items;
 }
 
 async function itemsOf(pk: string): Promise<Record<string, AttributeValue>[]> {
@@ -95,19 +107,19 @@ describe('window and expiry', () => {
     await putRaw(deps, rawKey(HOUR, 'a'), lines([position(1)]));
     const before = Date.now() / 1000;
     await runNight(deps, night);
-    const items = await itemsOf('mobile_positions#2018-08-01');
-    const [log, segment] = ['log#', 'seg#'].map((prefix) => items.find((item) => item.sk?.S?.startsWith(prefix)));
+    const items = await itemsOfDate('2018-08-01');
+    const [log, segment] = ['log#', 'segment'].map((prefix) => items.find((item) => item.sk?.S?.startsWith(prefix)));
     expect(Number(log?.ttl?.N)).toBeGreaterThanOrEqual(before + 4 * 86_400);
     expect(Number(segment?.ttl?.N)).toBeGreaterThan(Number(log?.ttl?.N));
   });
 
   test.each([
     ['log and segments', (sk: string) => !sk.startsWith('keep')],
-    ['a segment only', (sk: string) => sk.startsWith('seg#')],
+    ['a segment only', (sk: string) => sk === 'segment'],
   ])('a backfill after DynamoDB removed %s finds what was stored in storage itself (design section 5)', async (_what, isGone) => {
     await putRaw(deps, rawKey('2018-08-01T13', 'a'), lines([position(1), position(2), position(3)]));
     await runNight(deps, night);
-    for (const item of await itemsOf('mobile_positions#2018-08-01')) {
+    for (const item of await itemsOfDate('2018-08-01')) {
       const { pk, sk } = item;
       if (pk === undefined || sk?.S === undefined || !isGone(sk.S)) continue;
       await deps.dynamodb.send(new DeleteItemCommand({ TableName: deps.ledgerTable, Key: { pk, sk } }));
@@ -346,11 +358,13 @@ describe('cost', () => {
       await putRaw(deps, rawKey(HOUR, `a${object}`), lines(positions(RECORDS / 4, (object * RECORDS) / 4)));
     }
     await putRaw(deps, rawKey('2018-08-02T01', 'b'), lines(positions(RECORDS / 4)));
-    let bytesPut = 0;
+    const fingerprints = new Map<string, Uint8Array[]>(); // by event date and attempt
     const metered = wrapped(deps.dynamodb, {
       before: ({ name, input }) => {
         const item = input.Item as Record<string, AttributeValue> | undefined;
-        if (name === 'PutItemCommand') bytesPut += item?.fingerprints?.B?.length ?? 0;
+        if (name !== 'PutItemCommand' || item?.fingerprints?.B === undefined) return;
+        const date = item.pk?.S?.split('#').slice(0, -1).join('#') ?? ''; // without the segment's number
+        fingerprints.set(date, [...(fingerprints.get(date) ?? []), item.fingerprints.B]);
       },
     });
 
@@ -358,7 +372,12 @@ describe('cost', () => {
 
     const millions = counts.stored / 1e6;
     expect(counts.stored).toBe(RECORDS);
+    const bytesPut = [...fingerprints.values()].flat().reduce((sum, bytes) => sum + bytes.length, 0);
     expect(bytesPut).toBe(RECORDS * 16);
+    for (const segments of fingerprints.values()) {
+      const all = segments.sort((a, b) => Buffer.compare(a, b)).map((bytes) => Buffer.from(bytes).toString('hex')).join('').match(/.{32}/g) ?? [];
+      expect(all).toEqual([...new Set(all)].sort()); // each once, ascending from segment to segment
+    }
     expect(capacity.writeUnits).toBeGreaterThanOrEqual(bytesPut / 1024); // the emulator does charge for the bytes
     expect(capacity.writeUnits / millions).toBeLessThanOrEqual(20_000);
     expect(capacity.requests / millions).toBeLessThanOrEqual(1_000);

@@ -6,8 +6,9 @@ import { eventWindowMs } from '../../activities/batches/arrival-hours';
 import { ChunkDatabase } from '../../activities/ledger/chunk-database';
 import { loadRecords } from '../../activities/ledger/chunk-input';
 import { RAW_LIMITS } from '../../activities/ledger/line-splitter';
-import { parquetRows } from '../../activities/ledger/parquet-rows';
+import { parquetRows, type SoundRows } from '../../activities/ledger/parquet-rows';
 import { RawLineFile } from '../../activities/ledger/raw-lines';
+import { addSoundRows, createSoundTable } from '../../activities/ledger/record-sql';
 import type { RawObject } from '../../domain/documents';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
@@ -42,20 +43,23 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
 /** The table `record` of one object, every row by the judge, or the sound ones past it. */
-async function recordsOf(bytes: Buffer, isSplit: boolean, limits = RAW_LIMITS) {
+async function recordsOf(bytes: Buffer, isSplit: boolean, limits = RAW_LIMITS, memoryMb = 256) {
   const scratch = await mkdtemp(join(dir, 'run-'));
-  const [raw, lineFile, file] = ['raw', 'lines', 'sound'].map((name) => join(scratch, name)) as [string, string, string];
+  const [raw, lineFile] = ['raw', 'lines'].map((name) => join(scratch, name)) as [string, string];
   await writeFile(raw, bytes);
-  let sound = 0;
-  const split = { spec: SPEC, object: 0, window: eventWindowMs(SPEC, HOUR), file };
+  const sound: { rows?: SoundRows | undefined } = {};
+  const split = { spec: SPEC, window: eventWindowMs(SPEC, HOUR) };
   const lines = await RawLineFile.create(lineFile, limits);
-  const options = { memoryMb: 256, limits, spillDir: join(scratch, 'spill'), signal, ...(isSplit ? { split } : {}), onSound: (rows: number) => (sound = rows) };
+  const options = { memoryMb, limits, spillDir: join(scratch, 'spill'), signal, ...(isSplit ? { split } : {}), onSound: (rows: SoundRows | undefined) => (sound.rows = rows) };
   const judged = await lines.addRows(0, parquetRows(raw, SPEC.record.fields, options), signal);
   await lines.close();
   const db = await ChunkDatabase.open({ spillDir: join(scratch, 'spill'), memoryMb: 256, signal });
   try {
-    await loadRecords(db, SPEC, [OBJECT], lineFile, limits, sound > 0 ? [file] : []);
-    return { sound, read: sound + judged, records: await db.rows('select * from record order by _position') };
+    await db.run(createSoundTable(SPEC, 'sound_record'));
+    if (sound.rows !== undefined) await db.run(addSoundRows(SPEC, 'sound_record', 0, sound.rows.query));
+    await loadRecords(db, SPEC, [OBJECT], lineFile, limits);
+    const count = sound.rows?.count ?? 0;
+    return { sound: count, read: count + judged, records: await db.rows('select * from record order by _position') };
   } finally {
     db.close();
   }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { Client } from '@temporalio/client';
+import type { DiscoveredBatches } from '../../../activities/batches';
 import { cycleWorkflowId } from '../../../domain/cycle';
 import type { CycleReport } from '../../../domain/progress';
 import { startChild, type Child } from '../../engines/child';
@@ -28,10 +29,11 @@ export class CycleRig {
   /**
    * @param root - the checkout whose worker and workflows are measured
    * @param settings - of the server; the local stack's own unless said
+   * @param found - what every cycle's discovery answers; a small batch unless said
    */
-  static async start(scratch: string, persistence: Persistence, root: string, settings?: readonly string[]): Promise<CycleRig> {
+  static async start(scratch: string, persistence: Persistence, root: string, settings?: readonly string[], found?: DiscoveredBatches): Promise<CycleRig> {
     const server = await startDevServer(scratch, persistence, settings);
-    const task: WorkerTask = { address: server.address, taskQueue: TASK_QUEUE };
+    const task: WorkerTask = { address: server.address, taskQueue: TASK_QUEUE, ...(found === undefined ? {} : { found }) };
     const worker = startChild(join(root, 'bench/cases/cycle-overhead/worker.ts'), task);
     const rig = new CycleRig(server, worker);
     try {

@@ -71,28 +71,33 @@ export async function readLedger(subject: AuditSubject): Promise<Ledger> {
 }
 
 export async function readDateLedger(subject: AuditSubject, eventDate: string): Promise<DateLedger> {
-  const items = await partition(subject, subject.access.names.ledgerTable, `${subject.spec.dataset}#${eventDate}`);
-  const segments = new Map<string, string[]>();
-  for (const item of items) {
-    const [, attempt] = /^seg#([^#]+)#/.exec(item.sk?.S ?? '') ?? [];
-    if (attempt === undefined) continue;
-    const bytes = Buffer.from(item.fingerprints?.B ?? []);
-    const found = segments.get(attempt) ?? [];
-    for (let at = 0; at < bytes.length; at += FINGERPRINT_BYTES) found.push(bytes.subarray(at, at + FINGERPRINT_BYTES).toString('hex'));
-    segments.set(attempt, found);
+  const pk = `${subject.spec.dataset}#${eventDate}`;
+  const items = await partition(subject, subject.access.names.ledgerTable, pk);
+  const entries = items
+    .filter((item) => item.sk?.S?.startsWith('log#'))
+    .map((item) => ({
+      sequence: Number(item.sk?.S?.slice('log#'.length)),
+      kind: item.kind?.S ?? '',
+      attempt: item.attempt?.S ?? '',
+      count: Number(item.count?.N),
+      ttl: Number(item.ttl?.N),
+    }));
+  const segments = new Map<string, readonly string[]>();
+  for (const { kind, attempt } of entries) {
+    if (kind === 'chunk') segments.set(attempt, await fingerprintsBelow(subject, `${pk}#${attempt}`));
   }
-  return {
-    entries: items
-      .filter((item) => item.sk?.S?.startsWith('log#'))
-      .map((item) => ({
-        sequence: Number(item.sk?.S?.slice('log#'.length)),
-        kind: item.kind?.S ?? '',
-        attempt: item.attempt?.S ?? '',
-        count: Number(item.count?.N),
-        ttl: Number(item.ttl?.N),
-      })),
-    segments,
-  };
+  return { entries, segments };
+}
+
+/** Of an attempt's segments on a date, from the first to where one is missing. */
+async function fingerprintsBelow(subject: AuditSubject, prefix: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (let index = 0; ; index += 1) {
+    const [item] = await partition(subject, subject.access.names.ledgerTable, `${prefix}#${String(index).padStart(6, '0')}`);
+    if (item === undefined) return found;
+    const bytes = Buffer.from(item.fingerprints?.B ?? []);
+    for (let at = 0; at < bytes.length; at += FINGERPRINT_BYTES) found.push(bytes.subarray(at, at + FINGERPRINT_BYTES).toString('hex'));
+  }
 }
 
 /** Marks of every arrival hour that one of the nights' raw keys names. */

@@ -56,6 +56,12 @@ export async function withoutItem(access: AuditAccess, pk: string, prefix: strin
   return { undo: () => access.dynamodb.send(new PutItemCommand({ TableName, Item: item })) };
 }
 
+/** Removes the first segment of the first attempt that an event date's log names. */
+export async function withoutSegment(access: AuditAccess, datePartition: string): Promise<Planted> {
+  const { item } = await firstItem(access, access.names.ledgerTable, datePartition, 'log#');
+  return withoutItem(access, `${datePartition}#${item.attempt?.S}#000000`, 'segment');
+}
+
 /** Changes one attribute of the first ledger item of a partition whose sort key begins with `prefix`. */
 export async function updateItem(access: AuditAccess, pk: string, prefix: string, name: string, value: string | number): Promise<Planted> {
   const { item, Key } = await firstItem(access, access.names.ledgerTable, pk, prefix);

@@ -1,6 +1,6 @@
 import { DeleteItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { AbortMultipartUploadCommand, CreateMultipartUploadCommand, DeleteObjectCommand } from '@aws-sdk/client-s3';
-import { bytesOf, keysBelow, type Planted, put, updateItem, withOtherHistories, withoutItem, withoutObject } from './planting';
+import { bytesOf, keysBelow, type Planted, put, updateItem, withOtherHistories, withoutItem, withoutObject, withoutSegment } from './planting';
 import type { AuditSubject, Invariant } from './subject';
 
 /** One planted fault in a subject that is sound without it. */
@@ -79,7 +79,7 @@ const LEDGER: readonly Tampering[] = [
     what: 'a live chunk without its segment',
     names: ['I2'],
     says: /its segments hold 0/,
-    plant: (subject) => withoutItem(subject.access, `${subject.spec.dataset}#2024-01-01`, 'seg#'),
+    plant: ({ access, spec }) => withoutSegment(access, `${spec.dataset}#2024-01-01`),
   },
   {
     what: "a rejected night's chunk alive again",
