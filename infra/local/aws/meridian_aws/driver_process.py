@@ -7,6 +7,7 @@ Then it becomes that job, which serves one run: Spark's session is the job's own
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import runpy
@@ -44,10 +45,10 @@ def _started_java() -> Any:
 
 def _rehearse() -> None:
     """A small job in a session of its own, which ends before anybody's begins. It touches no S3: no file system of a job is open yet."""
-    import boto3  # noqa: F401 - most jobs import both
-    import pyarrow  # noqa: F401
     from pyspark.sql import SparkSession
 
+    for most_jobs_import in ("boto3", "pyarrow"):
+        importlib.import_module(most_jobs_import)
     spark = SparkSession.builder.getOrCreate()
     places = spark.sql("select id, cast(id % 3 as string) as name, ST_GeoHash(ST_Point(id * 1e-3, 1.0), 6) as cell from range(0, 300, 1, 2)")
     grouped = places.groupBy("name", "cell").count().orderBy("cell")
