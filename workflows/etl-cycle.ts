@@ -20,7 +20,7 @@ import type { PipelineSpec } from '../domain/pipeline-spec';
 import type { CycleProgress, CycleReport } from '../domain/progress';
 import type { RerunRequest } from '../domain/rerun';
 import { dataStep, pureLookup, shortStep } from './activity-options';
-import { describedActivities, expectHeartbeatsWithin } from './described-activities';
+import { describedActivities, expectHeartbeatsWithin, promptActivities } from './described-activities';
 import { dedupBatch, discoverSentence, dedupSentence } from './dedup-batch';
 import { DecisionDesk } from './decision-desk';
 import { passesGate } from './gate-decision';
@@ -54,8 +54,10 @@ export interface EtlCycleInput {
 /** The stage table, as `cycles show` prints it. */
 export const progressQuery = defineQuery<CycleProgress>('progress');
 
-const { resolvePipeline } = describedActivities(pureLookup);
-const short = describedActivities(shortStep);
+const { resolvePipeline } = promptActivities(pureLookup);
+// With it the declaration is in the history before anything is opened by it.
+const { openCycle } = describedActivities(shortStep);
+const short = promptActivities(shortStep);
 const data = describedActivities(dataStep);
 
 /**
@@ -79,7 +81,7 @@ export async function etlCycle(input: EtlCycleInput): Promise<CycleReport> {
   // Refused before anything is opened: then nothing has changed.
   if (input.rerun !== undefined) await short.planRerun({ spec, intervalEnd: interval.end, request: input.rerun });
   const { runId } = workflowInfo();
-  const { cycle, olderJobs } = await short.openCycle({
+  const { cycle, olderJobs } = await openCycle({
     spec,
     intervalStart: interval.start,
     intervalEnd: interval.end,

@@ -7,9 +7,9 @@ import type { PipelineSpec } from '../domain/pipeline-spec';
 import type { RuleOutcome } from '../domain/progress';
 import type { QualityStep } from '../domain/ruleset';
 import { shortStep, waitStep } from './activity-options';
-import { describedActivities } from './described-activities';
+import { describedActivities, promptActivities } from './described-activities';
 
-const { startQualityRun } = describedActivities(shortStep);
+const { startQualityRun } = promptActivities(shortStep);
 const { awaitQualityRun } = describedActivities(waitStep);
 
 export interface GateVerdict {

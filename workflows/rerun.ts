@@ -4,13 +4,13 @@ import type { PipelineSpec } from '../domain/pipeline-spec';
 import type { RerunRequest } from '../domain/rerun';
 import { dataStep, shortStep } from './activity-options';
 import { dedupSentence } from './dedup-batch';
-import { describedActivities } from './described-activities';
+import { describedActivities, promptActivities } from './described-activities';
 import type { GateVerdict } from './quality-gate';
 import type { ReportDraft } from './report-draft';
 import type { StageTable } from './stage-table';
 import { noteRefresh, type Transformed } from './stages';
 
-const short = describedActivities(shortStep);
+const short = promptActivities(shortStep);
 const data = describedActivities(dataStep);
 
 /** What a rerun need not do again; nothing for a cycle that is no rerun. */

@@ -8,13 +8,13 @@ import type { ServedRelation } from '../domain/progress';
 import { refreshSentence } from '../domain/refresh';
 import { sparkUsageSentence } from '../domain/spark-usage';
 import { dataStep, shortStep, waitStep } from './activity-options';
-import { describedActivities } from './described-activities';
+import { describedActivities, promptActivities } from './described-activities';
 import { checkQuality, failedRules, type GateVerdict } from './quality-gate';
 import type { ReportDraft } from './report-draft';
 import { jobRunAttribute, versionAttribute } from './search-attributes';
 import { settlePredecessor } from './settle';
 
-const short = describedActivities(shortStep);
+const short = promptActivities(shortStep);
 const data = describedActivities(dataStep);
 const wait = describedActivities(waitStep);
 
