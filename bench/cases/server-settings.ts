@@ -6,6 +6,8 @@ import { combined, measured, median, type Usage } from '../measure';
 import { held, type Result } from '../results';
 import { CycleRig } from './cycle-overhead/cycles';
 
+const PERSISTENCES = ['memory', 'file'] as const;
+const FOR_A_LOOK = ['file'] as const; // as the local stack has it
 const WAVE = 40;
 const ROUNDS = 2;
 
@@ -16,7 +18,7 @@ export const serverSettings: Benchmark = {
   async run({ quick, scratch, note }) {
     const usages: Usage[] = [];
     const results: Result[] = [];
-    for (const persistence of ['memory', 'file'] as const) {
+    for (const persistence of quick ? FOR_A_LOOK : PERSISTENCES) {
       note(`cycles by turns on a server with our settings and on one as it comes, ${persistence}`);
       const start = (name: string, settings?: readonly string[]) => {
         const home = join(scratch, `${persistence}-${name}`);
