@@ -7,6 +7,7 @@ import type { PipelineSpec, RelationSpec } from '../domain/pipeline-spec';
 import { createTable, dropTable, readLiveRelation } from '../sql/queries/candidate-tables';
 import { sealGeneration, shareGeneration } from '../sql/queries/cycles';
 import { shareTurn } from '../sql/queries/turns';
+import { forgetDays } from '../sql/queries/version-days';
 import {
   findPipelineOfRelation,
   findVersionOf,
@@ -96,6 +97,7 @@ export async function dropVersion(
   await db.transaction().execute(async (trx) => {
     await setLockTimeout(trx, lockTimeout);
     await dropTable(trx, version.table);
+    await forgetDays(trx, version);
     await markGone(trx, version);
   });
   return true;

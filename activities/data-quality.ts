@@ -1,7 +1,6 @@
 import { Context, log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import {
-  BatchCreatePartitionCommand,
   CancelDataQualityRulesetEvaluationRunCommand,
   CreateDataQualityRulesetCommand,
   type DataQualityRuleResult,
@@ -14,18 +13,20 @@ import {
   StartDataQualityRulesetEvaluationRunCommand,
   type TaskStatusType,
 } from '@aws-sdk/client-glue';
+import type { S3Client } from '@aws-sdk/client-s3';
 import { type CycleRef, generationPrefix } from '../domain/cycle';
 import { FailureType } from '../domain/failure-type';
-import { outputName, type PipelineSpec } from '../domain/pipeline-spec';
+import type { PipelineSpec } from '../domain/pipeline-spec';
 import type { RuleOutcome } from '../domain/progress';
 import { type QualityStep, rulesetName, rulesetText } from '../domain/ruleset';
 import { clientToken, parametersHash } from './client-token';
 import type { CycleActivities } from './cycles';
-import { relationOf } from './job-relation';
+import { candidateCatalogTable, createGatePartitions, gatePartitions, gatePredicate, type TransformDocuments } from './gate-partitions';
 import { isGivenUp, pollUntil } from './poll-until';
 
 export interface DataQualityDependencies {
   readonly glue: GlueClient;
+  readonly s3: S3Client;
   readonly database: string;
   readonly roleArn: string;
   readonly refinedBucket: string;
@@ -39,6 +40,8 @@ export interface StartQualityRunInput {
   readonly step: QualityStep;
   /** The earlier generation whose transform output a rerun checks; absent: the cycle's own. */
   readonly output?: CycleRef;
+  /** Of the transform: where the rows of each day stand, with a pipeline that is refreshed by day. */
+  readonly documents?: TransformDocuments;
 }
 
 export interface QualityVerdict {
@@ -57,16 +60,6 @@ const STATE_DEADLINE_MS: Readonly<Partial<Record<TaskStatusType, number>>> = {
   STOPPING: 10 * 60_000,
 };
 
-/** The partition value that holds one generation's rows in the candidate table of the catalog. */
-export function qualityRunPartition(cycle: CycleRef): string {
-  return generationPrefix(cycle).replaceAll('/', '-');
-}
-
-/** Name in the Glue catalog of the table over refined rows that wait for the gate. */
-export function candidateCatalogTable(dataset: string): string {
-  return `${dataset}_candidate`;
-}
-
 /** Activities around one Glue Data Quality evaluation run over the rows that a cycle added, or over all that would be served. */
 export function createDataQualityActivities(deps: DataQualityDependencies) {
   const { glue } = deps;
@@ -77,18 +70,18 @@ export function createDataQualityActivities(deps: DataQualityDependencies) {
      * (cycle, step, generation).
      * @throws `JobRefused`, not retryable, through the failure interceptor
      */
-    async startQualityRun({ cycle, spec, step, output = cycle }: StartQualityRunInput): Promise<{ clientToken: string; runId: string }> {
-      await registerPartitions(deps, cycle, spec, output);
+    async startQualityRun({ cycle, spec, step, output = cycle, documents }: StartQualityRunInput): Promise<{ clientToken: string; runId: string }> {
+      const partitions = await gatePartitions(deps, { spec, output, ...(documents === undefined ? {} : { documents }) });
+      await createGatePartitions(glue, deps.database, spec, cycle, partitions);
       const ruleset = await ensureRuleset(glue, spec, step);
       const token = clientToken(cycle, `check-${step}`);
-      const origins = step === 'added' ? "origin = 'added'" : "origin in ('added', 'kept')";
       const request = {
         ClientToken: token,
         DataSource: {
           GlueTable: {
             DatabaseName: deps.database,
             TableName: candidateCatalogTable(spec.dataset),
-            AdditionalOptions: { pushDownPredicate: `run_id = '${qualityRunPartition(cycle)}' and ${origins}` },
+            AdditionalOptions: { pushDownPredicate: gatePredicate(cycle, step, spec) },
           },
         },
         Role: deps.roleArn,
@@ -162,32 +155,6 @@ export function createDataQualityActivities(deps: DataQualityDependencies) {
   };
 }
 export type DataQualityActivities = ReturnType<typeof createDataQualityActivities>;
-
-async function registerPartitions(deps: DataQualityDependencies, cycle: CycleRef, spec: PipelineSpec, output: CycleRef): Promise<void> {
-  const parquetUri = `s3://${deps.refinedBucket}/${generationPrefix(output)}/${outputName(relationOf(spec, spec.quality.relation))}/parquet`;
-  const { Errors } = await deps.glue.send(
-    new BatchCreatePartitionCommand({
-      DatabaseName: deps.database,
-      TableName: candidateCatalogTable(spec.dataset),
-      PartitionInputList: ['added', 'kept'].map((origin) => ({
-        Values: [qualityRunPartition(cycle), origin],
-        StorageDescriptor: {
-          Location: `${parquetUri}/origin=${origin}/`,
-          InputFormat: 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat',
-          OutputFormat: 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat',
-          SerdeInfo: { SerializationLibrary: 'org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe' },
-        },
-      })),
-    }),
-  );
-  const refused = (Errors ?? []).filter((error) => error.ErrorDetail?.ErrorCode !== 'AlreadyExistsException');
-  if (refused.length > 0) {
-    throw ApplicationFailure.create({
-      message: `Glue refused ${refused.length} partition(s) of ${deps.database}.${candidateCatalogTable(spec.dataset)}: ${JSON.stringify(refused)}`,
-      type: FailureType.JobRefused,
-    });
-  }
-}
 
 /** The deployed ruleset of these rules; made here when a deployment changed them under a running cycle. */
 async function ensureRuleset(glue: GlueClient, spec: PipelineSpec, step: QualityStep): Promise<string> {

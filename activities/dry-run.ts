@@ -8,6 +8,7 @@ import type { ChunkDocument, RecordCounts, S3Pointer } from '../domain/documents
 import type { DiffDocument, DryRunFindings, RelationChange, RelationDiff } from '../domain/dry-run';
 import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
+import { isRefreshedByDay } from '../domain/refresh';
 import { shadowOf, shadowPipeline } from '../domain/shadow-pipeline';
 import { findVersionOf } from '../sql/queries/versions';
 import type { Database } from '../sql/schema';
@@ -27,7 +28,8 @@ import { LedgerTable } from './ledger/ledger-table';
 import { RAW_LIMITS } from './ledger/line-splitter';
 import { SegmentCache } from './ledger/segment-cache';
 import { heartbeating } from './long-statement';
-import { type PreparedTransform, preparedOf, transformInput, transformInputPointer } from './transform-documents';
+import { planDryRun } from './refresh-plan';
+import { type PreparedTransform, preparedOf, servedFiles, transformInput, transformInputPointer } from './transform-documents';
 
 export interface DryRunDependencies extends Omit<LedgerDependencies, 'buckets'> {
   readonly buckets: { readonly raw: string; readonly storage: string; readonly refined: string; readonly artifacts: string };
@@ -91,7 +93,10 @@ export function createDryRunActivities(deps: DryRunDependencies) {
       ];
       // Below the output: the quarantine bucket is for what a person is to look into.
       const quarantineUri = `s3://${buckets.refined}/${generationPrefix(cycle)}/_quarantine/`;
-      return preparedOf(pointer, await writeJsonDocumentOnce(s3, pointer, transformInput(buckets, cycle, spec, { files, quarantineUri }), signal));
+      // Always all days: what a dry run shows is what the declaration makes of the records, not what was served before.
+      const refresh = isRefreshedByDay(spec) ? { refresh: planDryRun(spec, servedFiles(files, cycle, spec)) } : {};
+      const document = transformInput(buckets, cycle, spec, { files, quarantineUri, ...refresh });
+      return preparedOf(pointer, await writeJsonDocumentOnce(s3, pointer, document, signal), shadowPipeline(spec));
     },
 
     /**

@@ -7,9 +7,11 @@ import { onClient } from '../sql/database';
 import { markTransaction } from '../sql/queries/backends';
 import { countRepeatedKeys, countRows, createIndex, createUniqueKey } from '../sql/queries/candidate-tables';
 import { sumLoadedParts } from '../sql/queries/load-parts';
+import { noteDays } from '../sql/queries/version-days';
 import { lockVersion, markLoaded, type VersionRow } from '../sql/queries/versions';
 import type { Database } from '../sql/schema';
 import { candidateGone, sqlState } from './candidate-failures';
+import type { MadeDays } from './load-refresh';
 import { heartbeating, withCancellableClient } from './long-statement';
 
 const UNIQUE_VIOLATION = '23505';
@@ -22,7 +24,7 @@ export async function finishTable(
   pool: Pool,
   candidate: VersionRow,
   relation: RelationSpec,
-  expected: { readonly rows: number; readonly parts: number },
+  expected: { readonly rows: number; readonly parts: number; readonly made?: MadeDays },
 ): Promise<void> {
   let step = 'count';
   const alone = (name: string, body: (trx: Kysely<Database>) => Promise<void>) => {
@@ -48,7 +50,10 @@ export async function finishTable(
         await alone(`index ${n + 1} of ${relation.indexes.length}`, (trx) => createIndex(trx, candidate.table, index, n + 1));
       }
       // Nothing can have come in since the count: the ledger takes each part once, and all of them were there.
-      await alone('close', (trx) => markLoaded(trx, candidate, expected.rows));
+      await alone('close', async (trx) => {
+        if (expected.made !== undefined) await noteDays(trx, candidate, expected.made.refresh, expected.made.days);
+        await markLoaded(trx, candidate, expected.rows);
+      });
     },
   );
 }

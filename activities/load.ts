@@ -4,18 +4,20 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Kysely } from 'kysely';
 import type { Pool } from 'pg';
 import type { CycleRef } from '../domain/cycle';
-import type { CopyPart, S3Pointer } from '../domain/documents';
+import type { S3Pointer } from '../domain/documents';
 import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import { loadedPartUris } from '../sql/queries/load-parts';
 import { findVersion, findVersionOf, type VersionRow } from '../sql/queries/versions';
 import type { Database } from '../sql/schema';
 import { candidateGone } from './candidate-failures';
+import { copyDays, copyUri } from './copy-days';
 import { discardCandidates, makeCandidate } from './candidate';
 import { finishTable } from './finish-candidate';
 import { readJobRelation, relationOf } from './job-relation';
 import { loadPart } from './load-part';
 import { heartbeating } from './long-statement';
+import { madeDays, readRefresh } from './load-refresh';
 
 export interface LoadDependencies {
   readonly db: Kysely<Database>;
@@ -30,6 +32,8 @@ interface CandidateInput {
   readonly relation: string;
   /** The job's `_manifest.json`. */
   readonly manifest: S3Pointer;
+  /** What the job was given; of a pipeline that is refreshed by day it says which days come from the base. */
+  readonly input?: S3Pointer;
 }
 
 const DEFAULT_PARALLELISM = 3; // beyond that the parts wait for PostgreSQL's WAL, not for S3
@@ -51,7 +55,8 @@ export function createLoadActivities({ db, pool, s3 }: LoadDependencies) {
     },
 
     /**
-     * Copies every part that is not in yet, 2–4 at a time, heartbeating parts and rows. Idempotent by (relation, version, part).
+     * Copies every part that is not in yet, 2–4 at a time, heartbeating parts and rows: the job's, and before them the unchanged days of
+     * the version that the candidate builds on. Idempotent by (relation, version, part).
      * @param input.parallelism - parts at once, default 3
      * @param input.idleMs - longest wait for the next bytes of a part, default 30,000
      * @throws `CandidateGone`, `ObjectVanished`, `JobOutputInvalid`, not retryable; `ObjectDamaged`
@@ -60,24 +65,33 @@ export function createLoadActivities({ db, pool, s3 }: LoadDependencies) {
       input: CandidateInput & { readonly version: number; readonly parallelism?: number; readonly idleMs?: number },
     ): Promise<{ readonly rows: number; readonly parts: number }> {
       const candidate = await findCandidate(db, input);
-      const { copyParts, rows } = await readJobRelation(s3, input.manifest, relationOf(input.spec, input.relation));
+      const { copyParts, rows: jobRows } = await readJobRelation(s3, input.manifest, relationOf(input.spec, input.relation));
+      const refresh = await readRefresh({ db, s3 }, input);
+      const steps: readonly LoadStep[] = [
+        ...refresh.copies.map(({ copy, base, by }) => ({ uri: copyUri(base, copy), run: () => copyDays({ pool, candidate, base, by, copy }) })),
+        ...copyParts.map((part) => ({
+          uri: part.uri,
+          run: (signal: AbortSignal) => loadPart({ pool, s3, candidate, part, idleMs: input.idleMs ?? DEFAULT_IDLE_MS, signal }),
+        })),
+      ];
       const done = await loadedPartUris(db, candidate);
-      const progress = { done: done.size, total: copyParts.length, unit: 'parts' };
+      const progress = { done: done.size, total: steps.length, unit: 'parts' };
       await heartbeating(
         () => ({ ...progress }),
         () =>
           inParallel(
-            copyParts.filter((part) => !done.has(part.uri)),
+            steps.filter((step) => !done.has(step.uri)),
             input.parallelism ?? DEFAULT_PARALLELISM,
-            async (part: CopyPart, signal) => {
-              await loadPart({ pool, s3, candidate, part, idleMs: input.idleMs ?? DEFAULT_IDLE_MS, signal });
+            async (step, signal) => {
+              await step.run(signal);
               progress.done += 1;
               Context.current().heartbeat({ ...progress });
             },
           ),
       );
-      log.info('Parts loaded', { table: candidate.table, ...progress, rows });
-      return { rows, parts: copyParts.length };
+      const rows = jobRows + refresh.rows;
+      log.info('Parts loaded', { table: candidate.table, ...progress, rows, copied: refresh.rows });
+      return { rows, parts: steps.length };
     },
 
     /**
@@ -89,8 +103,11 @@ export function createLoadActivities({ db, pool, s3 }: LoadDependencies) {
       const candidate = await findCandidate(db, input);
       if (candidate.state === 'promoted' || candidate.state === 'loaded') return { rows: candidate.rows ?? 0 };
       const relation = relationOf(input.spec, input.relation);
-      const { rows, copyParts } = await readJobRelation(s3, input.manifest, relation);
-      await finishTable(pool, candidate, relation, { rows, parts: copyParts.length });
+      const job = await readJobRelation(s3, input.manifest, relation);
+      const refresh = await readRefresh({ db, s3 }, input);
+      const rows = job.rows + refresh.rows;
+      const days = refresh.plan === undefined ? {} : { made: madeDays(refresh.plan, relation, job) };
+      await finishTable(pool, candidate, relation, { rows, parts: job.copyParts.length + refresh.copies.length, ...days });
       log.info('Candidate loaded and proved', { table: candidate.table, rows });
       return { rows };
     },
@@ -105,6 +122,12 @@ export function createLoadActivities({ db, pool, s3 }: LoadDependencies) {
   };
 }
 export type LoadActivities = ReturnType<typeof createLoadActivities>;
+
+/** One row of the load ledger, and how it comes about. */
+interface LoadStep {
+  readonly uri: string;
+  readonly run: (signal: AbortSignal) => Promise<boolean>;
+}
 
 async function findCandidate(
   db: Kysely<Database>,

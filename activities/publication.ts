@@ -1,5 +1,5 @@
 import { type CloudWatchClient, PutMetricDataCommand } from '@aws-sdk/client-cloudwatch';
-import { BatchCreatePartitionCommand, DeletePartitionCommand, EntityNotFoundException, type GlueClient } from '@aws-sdk/client-glue';
+import { BatchCreatePartitionCommand, type GlueClient } from '@aws-sdk/client-glue';
 import { PublishCommand, type SNSClient } from '@aws-sdk/client-sns';
 import { log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
@@ -9,7 +9,7 @@ import { type CycleRef, cycleId } from '../domain/cycle';
 import { FailureType } from '../domain/failure-type';
 import { METRIC_NAMESPACE, metricsOf } from '../domain/metrics';
 import type { PipelineSpec } from '../domain/pipeline-spec';
-import { candidateCatalogTable, qualityRunPartition } from './data-quality';
+import { deleteGatePartitions } from './gate-partitions';
 import type { TransformDocumentDependencies } from './transform-documents';
 
 export interface PublicationDependencies {
@@ -63,16 +63,7 @@ export function createPublicationActivities(deps: PublicationDependencies) {
 
     /** Takes the gate's partitions out of the catalog; the files age out by the bucket's lifecycle. Idempotent by partition. */
     async removeGatePartitions({ cycle, spec }: { readonly cycle: CycleRef; readonly spec: PipelineSpec }): Promise<void> {
-      for (const origin of ['added', 'kept']) {
-        const partition = {
-          DatabaseName: deps.glueDatabase,
-          TableName: candidateCatalogTable(spec.dataset),
-          PartitionValues: [qualityRunPartition(cycle), origin],
-        };
-        await deps.glue.send(new DeletePartitionCommand(partition)).catch((error: unknown) => {
-          if (!(error instanceof EntityNotFoundException)) throw error; // gone already, or never made
-        });
-      }
+      await deleteGatePartitions(deps.glue, deps.glueDatabase, spec, cycle);
     },
 
     /**

@@ -103,7 +103,8 @@ async function usableOutput(
     if ((await readJsonDocument(deps.s3, outputManifestPointer(deps, output))) === undefined) continue;
     const input = await readJsonDocument<TransformInput>(deps.s3, transformInputPointer(deps.buckets.artifacts, output));
     const live = new Set(servedFiles(await deps.liveStorageFiles(spec), output, spec).map((file) => `s3://${deps.buckets.storage}/${file.key}`));
-    const stale = input === undefined || !(input.files.every((file) => live.delete(file.uri)) && live.size === 0);
+    const made = [...(input?.files.map(({ uri }) => uri) ?? []), ...(input?.refresh?.keptUris ?? [])];
+    const stale = input === undefined || !(made.every((uri) => live.delete(uri)) && live.size === 0);
     if (stale) throw refused(workflowId, `storage has changed since its transform [generation=${output.generation}]: run it again with --from transform`);
     if (from === 'load' && (await gateOf(deps.db, output)) === undefined) {
       throw refused(workflowId, `no passed or approved gate is on record for its output [generation=${output.generation}]: run it again with --from check`);

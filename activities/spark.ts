@@ -174,6 +174,8 @@ function startRequest(
   token: string,
 ): StartJobRunCommandInput {
   const logUri = `s3://${deps.artifactsBucket}/logs/`;
+  // A plan counts on the code that was deployed when it was made.
+  const jobsUri = document.refresh?.jobsUri ?? deps.jobsUri;
   const conf = Object.entries(spec.transform.sparkConf).flatMap(([key, value]) => ['--conf', `${key}=${value}`]);
   return {
     applicationId: deps.applicationId,
@@ -182,7 +184,7 @@ function startRequest(
     executionIamPolicy: {
       policy: executionPolicy(document, {
         input,
-        jobsUri: deps.jobsUri,
+        jobsUri,
         logsUri: `${logUri}applications/${deps.applicationId}/jobs/`,
         partition: deps.jobRoleArn.split(':')[1] ?? 'aws',
       }),
@@ -192,9 +194,9 @@ function startRequest(
     executionTimeoutMinutes: spec.transform.timeoutMinutes,
     jobDriver: {
       sparkSubmit: {
-        entryPoint: `${deps.jobsUri}/${spec.transform.job}.py`,
+        entryPoint: `${jobsUri}/${spec.transform.job}.py`,
         entryPointArguments: [`s3://${input.bucket}/${input.key}`],
-        sparkSubmitParameters: ['--py-files', `${deps.jobsUri}/meridian_jobs.zip`, ...conf].join(' '),
+        sparkSubmitParameters: ['--py-files', `${jobsUri}/meridian_jobs.zip`, ...conf].join(' '),
       },
     },
     configurationOverrides: {

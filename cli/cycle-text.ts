@@ -1,6 +1,7 @@
 import type { Step } from '../domain/announcement';
 import { totalQuarantined } from '../domain/conservation';
 import type { CycleReport, StageProgress } from '../domain/progress';
+import { refreshSentence } from '../domain/refresh';
 
 const SIGN: Readonly<Record<StageProgress['state'], string>> = { waiting: ' ', running: '…', done: '✔', skipped: '–', failed: '✘' };
 
@@ -26,6 +27,7 @@ export function reportText(report: CycleReport): string {
       `  read ${records.read} = stored ${records.stored} + duplicates ${records.duplicates} + quarantined ${totalQuarantined(records.quarantined)}`,
     );
   }
+  if (report.refresh !== undefined) lines.push(`  ${refreshSentence(report.refresh)}`);
   for (const each of report.served) lines.push(`  ${each.view} → ${each.table}: ${each.rows} rows`);
   if (report.promotion !== undefined) lines.push(`  promoted in ${report.promotion.promotedMs} ms, sequence ${report.promotion.sequence}`);
   return lines.join('\n');

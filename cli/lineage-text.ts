@@ -1,7 +1,8 @@
 import { totalQuarantined } from '../domain/conservation';
 import { type Decision, decisionSentence } from '../domain/decision';
 import type { RecordCounts } from '../domain/documents';
-import type { RuleOutcome, ServedRelation } from '../domain/progress';
+import type { CycleReport, RuleOutcome, ServedRelation } from '../domain/progress';
+import { refreshSentence } from '../domain/refresh';
 import type { CycleLineage } from '../sql/queries/lineage';
 import { outcomeWord } from './cycle-table';
 import { took, utcAndLocal } from './times';
@@ -12,6 +13,7 @@ interface ClosedCounts {
   readonly records?: RecordCounts;
   readonly rules?: readonly RuleOutcome[];
   readonly served?: readonly ServedRelation[];
+  readonly refresh?: CycleReport['refresh'];
   readonly decision?: Decision;
 }
 
@@ -27,6 +29,7 @@ export function lineageText({ record, jobs, promotion, told }: CycleLineage, zon
     ...recordLines(counts),
     ...jobs.map((job) => `  job        ${job.step}: ${job.kind === 'emr' ? 'EMR Serverless' : 'Glue Data Quality'} run ${job.externalId ?? 'not known to the service'}, ${job.state}`),
     ...ruleLines(counts.rules ?? []),
+    ...(counts.refresh === undefined ? [] : [`  days       ${refreshSentence(counts.refresh)}`]),
     ...(counts.decision === undefined ? [] : [`  decision   ${decisionSentence(counts.decision)}, ${utcAndLocal(counts.decision.at, zone)}`]),
     ...(promotion === undefined ? [] : [`  promotion  ${promotion.sequence}, ${utcAndLocal(promotion.promotedAt, zone)}, by ${promotion.promotedBy}`]),
     ...(counts.served ?? []).map((each) => `  served     ${each.view} → ${each.table}: ${each.rows} rows`),

@@ -15,6 +15,7 @@ import { withTemporal } from './temporal-client';
 interface RunOptions extends DryRunOptions {
   readonly intervalEnd?: string;
   readonly dryRun?: boolean;
+  readonly full?: boolean;
   readonly json?: boolean;
 }
 
@@ -32,6 +33,7 @@ export function runCommand(): Command {
     .description('run one cycle of a pipeline, and follow it to its end')
     .argument('<pipeline>', 'a declared pipeline, see `meridian pipelines list`')
     .option('--interval-end <instant>', 'end of the data interval, RFC 3339 (default: the last one that has closed)')
+    .option('--full', 'of a pipeline that is refreshed by day: make every served day anew, not only those that changed')
     .option('--dry-run', 'against a shadow view: nothing is stored or served; prints what would change, by key, with samples')
     .option('--keep-hours <n>', 'with --dry-run: the shadow is dropped so long after the comparison (default: 1, time for a look; 0: at once)')
     .option('--drop', 'with --dry-run: start nothing, drop the shadow that is kept')
@@ -45,6 +47,7 @@ export function runCommand(): Command {
       if (options.dryRun !== true && (options.drop === true || options.keepHours !== undefined)) {
         throw new UsageError(`${options.drop === true ? '--drop' : '--keep-hours'} is of a dry run: add --dry-run`);
       }
+      if (options.full === true && options.dryRun === true) throw new UsageError('--full is of a cycle: a dry run always makes every day anew');
       await withTemporal(async (client) => {
         if (options.dryRun === true) {
           if (!(await runDry(client, { pipeline, intervalEnd }, options, output, watcherOn(output)))) process.exitCode = 1;
@@ -54,7 +57,7 @@ export function runCommand(): Command {
           await client.workflow.start('etlCycle', {
             workflowId,
             taskQueue: process.env.MERIDIAN_TASK_QUEUE ?? 'meridian',
-            args: [{ pipeline, intervalEnd }],
+            args: [{ pipeline, intervalEnd, ...(options.full === true ? { full: true } : {}) }],
             workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
             workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
             staticSummary: `${pipeline} until ${intervalEnd}`,

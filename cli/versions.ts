@@ -38,10 +38,16 @@ function versionLine(version: ListedVersion & { readonly kept: boolean; readonly
   const parts = [
     `${version.current ? '▶' : version.kept ? '↩' : ' '} ${version.table.padEnd(20)} ${version.state.padEnd(8)} ${String(version.rows ?? '').padStart(10)} rows`,
     `${cycle.pipeline} until ${cycle.intervalEnd} g${cycle.generation}`,
+    ...refreshOf(version),
     ...qualityOf(version),
     ...(promotion === undefined ? [] : [promotionText(promotion)]),
   ];
   return parts.join('  ');
+}
+
+function refreshOf({ relation, refresh }: ListedVersion): readonly string[] {
+  if (refresh === null) return [];
+  return [`${refresh.rebuilt}/${refresh.days} days rebuilt${refresh.base === undefined ? '' : `, others of ${relation}_v${refresh.base}`}`];
 }
 
 function qualityOf({ counts }: ListedVersion): readonly string[] {

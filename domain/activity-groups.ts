@@ -95,7 +95,8 @@ export const ACTIVITY_GROUPS = {
       { actions: ['s3:GetObject'], on: ['artifacts/logs/*', 'refined/*'] },
       { actions: LIST, on: ['artifacts', 'refined'] },
       { actions: ['dynamodb:Query'], on: ['ledger-table'] },
-      { actions: ['emr-serverless:ListJobRuns', 'emr-serverless:StartJobRun'], on: ['spark-application'] },
+      // Rows depend on the release and the image that the application runs.
+      { actions: ['emr-serverless:GetApplication', 'emr-serverless:ListJobRuns', 'emr-serverless:StartJobRun'], on: ['spark-application'] },
       { actions: ['emr-serverless:CancelJobRun', 'emr-serverless:GetJobRun', 'emr-serverless:TagResource'], on: ['spark-job-runs'] },
       { actions: ['iam:PassRole'], on: ['spark-job-role'], when: { StringEquals: { 'iam:PassedToService': 'emr-serverless.amazonaws.com' } } },
     ],
@@ -104,6 +105,9 @@ export const ACTIVITY_GROUPS = {
     does: 'shows the candidate rows to Glue and has its rules evaluated',
     activities: ['startQualityRun', 'awaitQualityRun', 'settleQualityRun'],
     grants: [
+      // Where the rows of each day stand: in what the job was given, and in what it left.
+      { actions: ['s3:GetObject'], on: ['artifacts/cycles/*', 'refined/*'] },
+      { actions: LIST, on: ['artifacts', 'refined'] },
       { actions: ['glue:BatchCreatePartition'], on: ['candidate-tables'] },
       // Runs and results are resources of the ruleset type, with ids that Glue draws.
       {
@@ -124,8 +128,8 @@ export const ACTIVITY_GROUPS = {
     does: 'copies the job’s parts into PostgreSQL',
     activities: ['createCandidate', 'loadRelation', 'finishCandidate', 'dropCandidates'],
     grants: [
-      { actions: ['s3:GetObject'], on: ['refined/*'] },
-      { actions: LIST, on: ['refined'] },
+      { actions: ['s3:GetObject'], on: ['artifacts/cycles/*', 'refined/*'] },
+      { actions: LIST, on: ['artifacts', 'refined'] },
     ],
   },
   publish: {
@@ -136,7 +140,7 @@ export const ACTIVITY_GROUPS = {
       { actions: ['s3:GetObject'], on: ['artifacts/cycles/*'] },
       { actions: LIST, on: ['artifacts'] },
       { actions: ['glue:BatchCreatePartition'], on: ['catalog-tables'] },
-      { actions: ['glue:DeletePartition'], on: ['candidate-tables'] },
+      { actions: ['glue:DeletePartition', 'glue:GetPartitions'], on: ['candidate-tables'] },
       { actions: ['sns:Publish'], on: ['outcome-topic'] },
       METRICS,
     ],

@@ -1,5 +1,6 @@
 /** The JSON documents that stages hand each other through S3; Temporal carries only pointers and counts (claim check). */
 import type { CycleRef } from './cycle';
+import type { RefreshPlan } from './refresh';
 
 /** A document in S3. */
 export interface S3Pointer {
@@ -99,6 +100,8 @@ export interface TransformInput {
   readonly outputUri: string;
   /** Where quarantined records go, ends in `/`. */
   readonly quarantineUri: string;
+  /** Of a pipeline that is refreshed by day: then `files` are those of the rebuilt days alone. */
+  readonly refresh?: RefreshPlan;
 }
 
 /** `_manifest.json` below `outputUri`: a job that ends in SUCCESS without it has failed. */
@@ -116,10 +119,20 @@ export interface JobRelation {
   readonly rows: number;
   /** Rows whose record this cycle added; absent where a relation has no such split. */
   readonly addedRows?: number;
-  /** Parquet: `<outputUri><name>/parquet/`; with the split, below it `origin=added/` and `origin=kept/`. */
+  /** Parquet: `<outputUri><name>/parquet/`; below it with days `event_date=<day>/`, with the split `origin=added/` and `origin=kept/`. */
   readonly parquetUri: string;
   /** PostgreSQL `COPY … (FORMAT binary)` objects, each with its header and trailer. */
   readonly copyParts: readonly CopyPart[];
+  /** Of a relation that is refreshed by day: every day that it has rows of, once. */
+  readonly days?: readonly JobDay[];
+}
+
+export interface JobDay {
+  /** UTC, YYYY-MM-DD. */
+  readonly day: string;
+  readonly rows: number;
+  /** The folders with these rows: by `added` and `kept` with the split, else by `all`; one without rows is not named. */
+  readonly parquet: Readonly<Partial<Record<'added' | 'kept' | 'all', string>>>;
 }
 
 export interface CopyPart {

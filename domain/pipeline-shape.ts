@@ -79,6 +79,7 @@ const PIPELINE = members({
       columns: list(members({ name: text, type: text })),
       key: list(text),
       indexes: list(members({ columns: list(text), method: text })),
+      refreshBy: optional(text),
       mayBeEmpty: truth,
     }),
   ),

@@ -142,6 +142,11 @@ export interface RelationSpec {
   /** Columns that are unique together. */
   readonly key: readonly string[];
   readonly indexes: readonly IndexSpec[];
+  /**
+   * A column, `timestamptz` or `date`, whose UTC day is the event date of the records that a row is made from, and of no others:
+   * then a cycle makes only the days anew that changed, see docs/decisions/0030. Declared by all relations of a pipeline or by none.
+   */
+  readonly refreshBy?: string;
   /** False: an empty candidate is refused. */
   readonly mayBeEmpty: boolean;
 }

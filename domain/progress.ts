@@ -2,6 +2,7 @@ import type { Step } from './announcement';
 import type { CycleOutcome, CycleRef, Stage } from './cycle';
 import type { Decision } from './decision';
 import type { RecordCounts } from './documents';
+import type { RefreshSummary } from './refresh';
 import type { RerunPlan } from './rerun';
 import type { SparkUsage } from './spark-usage';
 
@@ -59,6 +60,8 @@ export interface CycleReport {
   readonly decision?: Decision;
   /** What it was run again from, where it was. */
   readonly rerun?: RerunPlan;
+  /** How much of what is served it made anew, where its pipeline is refreshed by day. */
+  readonly refresh?: Omit<RefreshSummary, 'kept'>;
   readonly promotion?: { readonly sequence: number; readonly promotedMs: number; readonly attempts: number; readonly snapshotWaitMs: number };
   readonly stages: readonly StageProgress[];
   readonly jobRunId?: string;

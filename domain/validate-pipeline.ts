@@ -124,6 +124,13 @@ export function validatePipeline(spec: PipelineSpec): readonly string[] {
     validateRelation(relation, `relations[${index}]`, faults, { expectMatch, expectUnique, expectKnown });
   });
 
+  const whole = spec.relations.findIndex((relation) => relation.refreshBy === undefined);
+  if (whole >= 0 && spec.relations.some((relation) => relation.refreshBy !== undefined)) {
+    faults.push(
+      `relations[${whole}].refreshBy: expected a column, as other relations have one, found none: the job is given only the days that changed, so "${spec.relations[whole]?.name}" needs a pipeline of its own, or none is refreshed by day`,
+    );
+  }
+
   expectWhole('promotion.keepVersions', spec.promotion.keepVersions, 0, 30);
   expectWhole('promotion.snapshotWaitMinutes', spec.promotion.snapshotWaitMinutes, 1, 24 * 60);
   expectWhole('promotion.swapWaitMinutes', spec.promotion.swapWaitMinutes, 1, 24 * 60);
@@ -179,6 +186,13 @@ function validateRelation(relation: RelationSpec, path: string, faults: string[]
     if (SYSTEM_COLUMNS.includes(column.name)) faults.push(`${path}.columns[${index}].name: "${column.name}" is a system column of PostgreSQL`);
     expect.expectKnown(`${path}.columns[${index}].type`, column.type, COLUMN_TYPES);
   });
+  if (relation.refreshBy !== undefined) {
+    expect.expectKnown(`${path}.refreshBy`, relation.refreshBy, names);
+    const type = relation.columns.find((column) => column.name === relation.refreshBy)?.type;
+    if (type !== undefined && type !== 'timestamptz' && type !== 'date') {
+      faults.push(`${path}.refreshBy: expected a column of type timestamptz or date, found ${type} for "${relation.refreshBy}"`);
+    }
+  }
   if (relation.key.length === 0) faults.push(`${path}.key: expected at least one column, found none`);
   for (const column of relation.key) expect.expectKnown(`${path}.key`, column, names);
   relation.indexes.forEach((index, at) => {

@@ -83,6 +83,7 @@ export const mobileGeolocation = {
         { name: 'raw_line', type: 'bigint' },
       ],
       key: ['event_time', 'longitude', 'latitude'],
+      refreshBy: 'event_time',
       indexes: [
         { columns: ['geom'], method: 'gist' },
         { columns: ['device_id', 'event_time'], method: 'btree' },
@@ -101,6 +102,8 @@ export const mobileGeolocation = {
         { name: 'extent', type: 'geometry(Geometry,4326)' },
       ],
       key: ['zone', 'hour'],
+      // An hour lies in one UTC day, so its sums are of that day's records.
+      refreshBy: 'hour',
       indexes: [{ columns: ['extent'], method: 'gist' }],
       mayBeEmpty: false,
     },

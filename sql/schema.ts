@@ -9,6 +9,7 @@ export interface Database {
   'meridian.job': JobTable;
   'meridian.turn': TurnTable;
   'meridian.version': VersionTable;
+  'meridian.version_day': VersionDayTable;
   'meridian.load_part': LoadPartTable;
   'meridian.promotion': PromotionTable;
   'meridian.promotion_hold': PromotionHoldTable;
@@ -77,12 +78,34 @@ interface VersionTable extends GenerationKey {
   /** The pipeline's promotion sequence when this candidate was made: what its promotion compares with. */
   base_sequence: number;
   rows: number | null;
+  /** How a version of a relation that is refreshed by day was made; null for all others. */
+  refresh: JSONColumnType<VersionRefresh, string | undefined, string> | null;
   created_at: DefaultedTimestamp;
   loaded_at: NullableTimestamp;
   promoted_at: NullableTimestamp;
   retired_at: NullableTimestamp;
   /** When the table was really gone; `dropped` without it means that the drop is still due. */
   dropped_at: NullableTimestamp;
+}
+
+/** Days of a version: all, those that the job made, and the version that the others were copied from. */
+export interface VersionRefresh {
+  readonly days: number;
+  readonly rebuilt: number;
+  readonly base?: number;
+  readonly why?: string;
+}
+
+interface VersionDayTable {
+  relation: string;
+  version: number;
+  /** YYYY-MM-DD */
+  day: string;
+  digest: string;
+  rows: number;
+  parquet: JSONColumnType<readonly string[], string, string>;
+  built_at: Timestamp;
+  copied_from: number | null;
 }
 
 interface LoadPartTable {

@@ -60,7 +60,14 @@ export function createDependencies(
     },
     dryRun: createDryRunActivities({ ...database, ...ledgerOf(dryRun) }),
     transform: {
-      ...createTransformDocumentActivities({ s3: transform.s3, buckets, liveStorageFiles: liveFilesOf(transform) }),
+      ...createTransformDocumentActivities({
+        db: database.db,
+        ...transform,
+        applicationId: config.emrApplicationId,
+        jobsUri: config.jobsUri,
+        buckets,
+        liveStorageFiles: liveFilesOf(transform),
+      }),
       ...createSparkActivities({
         emr: transform.emr,
         s3: transform.s3,
@@ -79,7 +86,7 @@ export function createDependencies(
       }),
     },
     gate: createDataQualityActivities({
-      glue: gate.glue,
+      ...gate,
       database: config.glueDatabase,
       roleArn: config.glueRoleArn,
       refinedBucket: buckets.refined,

@@ -20,7 +20,7 @@ export interface GroupClients {
   readonly ingest: LedgerClients;
   readonly dryRun: LedgerClients;
   readonly transform: LedgerClients & { readonly emr: EMRServerlessClient };
-  readonly gate: { readonly glue: GlueClient };
+  readonly gate: { readonly s3: S3Client; readonly glue: GlueClient };
   readonly load: { readonly s3: S3Client };
   readonly publish: LedgerClients & { readonly glue: GlueClient; readonly sns: SNSClient; readonly cloudwatch: CloudWatchClient };
   readonly backlog: { readonly cloudwatch: CloudWatchClient };
@@ -43,12 +43,13 @@ export function openGroupClients(config: WorkerConfig): { readonly clients: Grou
   };
   const transform = ledgerClients('transform');
   const publish = ledgerClients('publish');
+  const gate = s3Of('gate');
   const ofPublish = { ...limits, credentials: publish.s3.config.credentials };
   const clients = {
     ingest: ledgerClients('ingest'),
     dryRun: ledgerClients('dryRun'),
     transform: { ...transform, emr: open(new EMRServerlessClient({ ...limits, credentials: transform.s3.config.credentials })) },
-    gate: { glue: open(new GlueClient({ ...limits, credentials: groupCredentials(config, 'gate') })) },
+    gate: { s3: gate, glue: open(new GlueClient({ ...limits, credentials: gate.config.credentials })) },
     load: { s3: s3Of('load') },
     publish: {
       ...publish,

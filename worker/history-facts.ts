@@ -69,8 +69,17 @@ export function eventName(event: Event): string {
   const what =
     event.activityTaskScheduledEventAttributes?.activityType?.name ??
     event.startChildWorkflowExecutionInitiatedEventAttributes?.workflowType?.name ??
+    localActivityOf(event) ??
     event.markerRecordedEventAttributes?.markerName;
   return `${String(event.eventId ?? '?')} (${type}${what == null ? '' : ` of ${what}`})`;
+}
+
+/** The activity that ran within the workflow's task; the SDK writes its name beside the result, and never encrypts it. */
+function localActivityOf({ markerRecordedEventAttributes: marker }: Event): string | undefined {
+  if (marker?.markerName !== 'core_local_activity') return undefined;
+  const data = marker.details?.['data']?.payloads?.[0]?.data;
+  const said: unknown = data == null ? undefined : JSON.parse(Buffer.from(data).toString('utf8'));
+  return typeof said === 'object' && said !== null && 'activity_type' in said ? String(said.activity_type) : undefined;
 }
 
 /** A versioned worker's build, else the one that the SDK derives from the bundle of its workflows. */

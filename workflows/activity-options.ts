@@ -1,4 +1,4 @@
-import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
+import { ActivityCancellationType, type ActivityOptions, type LocalActivityOptions } from '@temporalio/workflow';
 
 /** Transient faults retry without a count; the whole is bounded by `scheduleToCloseTimeout`. */
 const PATIENT_RETRY = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' } as const;
@@ -13,6 +13,14 @@ export const shortStep: ActivityOptions = {
   scheduleToCloseTimeout: '2 hours',
   retry: PATIENT_RETRY,
   // A write that goes on after its workflow was told of the cancellation could outlive the clean-up.
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+};
+
+/** The first attempt of a short step, within the workflow task: one that is not done at once is left to the attempts that everybody sees. */
+export const firstTry: LocalActivityOptions = {
+  startToCloseTimeout: '5 seconds', // half of a workflow task's own: the task is not held up by an engine that is
+  scheduleToCloseTimeout: '8 seconds', // of a worker that has no slot free
+  retry: { maximumAttempts: 1 },
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 };
 

@@ -137,7 +137,7 @@ async function runStages(run: DryRun): Promise<Compared> {
 
   // By the declaration's own rulesets and table: the gate's partitions are the generation's.
   const gate = await table.run('check', async (detail) => {
-    const verdict = await checkBatch(spec, cycle, detail);
+    const verdict = await checkBatch(spec, cycle, transformed, detail);
     await short.removeGatePartitions({ cycle, spec });
     return verdict;
   });
@@ -163,7 +163,7 @@ async function compare({ spec, shadow, cycle, table, report }: DryRun, transform
   const records = report.records ?? NO_RECORDS;
   const candidates = await table.run('load', async (detail): Promise<readonly ServedRelation[]> => {
     await short.checkLiveContract({ spec, manifest: output.manifest });
-    return await loadCandidates(shadow, cycle, report.epoch, output.manifest, detail);
+    return await loadCandidates(shadow, cycle, report.epoch, transformed, detail);
   });
   if (report.outcome !== CycleOutcome.Rejected) {
     proveCounts(shadow, report.workflowId, { records }, transformed, gate, candidates);

@@ -20,7 +20,7 @@ import type { PipelineSpec } from '../domain/pipeline-spec';
 import type { CycleProgress, CycleReport } from '../domain/progress';
 import type { RerunRequest } from '../domain/rerun';
 import { dataStep, pureLookup, shortStep } from './activity-options';
-import { describedActivities, expectHeartbeatsWithin } from './described-activities';
+import { describedActivities, expectHeartbeatsWithin, promptActivities } from './described-activities';
 import { dedupBatch, discoverSentence, dedupSentence } from './dedup-batch';
 import { DecisionDesk } from './decision-desk';
 import { passesGate } from './gate-decision';
@@ -47,13 +47,17 @@ export interface EtlCycleInput {
   readonly priority?: CyclePriority;
   /** Runs a closed cycle again from a stage; what comes before it is reused. */
   readonly rerun?: RerunRequest;
+  /** Of a pipeline that is refreshed by day: makes every served day anew. */
+  readonly full?: boolean;
 }
 
 /** The stage table, as `cycles show` prints it. */
 export const progressQuery = defineQuery<CycleProgress>('progress');
 
-const { resolvePipeline } = describedActivities(pureLookup);
-const short = describedActivities(shortStep);
+const { resolvePipeline } = promptActivities(pureLookup);
+// With it the declaration is in the history before anything is opened by it.
+const { openCycle } = describedActivities(shortStep);
+const short = promptActivities(shortStep);
 const data = describedActivities(dataStep);
 
 /**
@@ -77,7 +81,7 @@ export async function etlCycle(input: EtlCycleInput): Promise<CycleReport> {
   // Refused before anything is opened: then nothing has changed.
   if (input.rerun !== undefined) await short.planRerun({ spec, intervalEnd: interval.end, request: input.rerun });
   const { runId } = workflowInfo();
-  const { cycle, olderJobs } = await short.openCycle({
+  const { cycle, olderJobs } = await openCycle({
     spec,
     intervalStart: interval.start,
     intervalEnd: interval.end,
@@ -89,7 +93,7 @@ export async function etlCycle(input: EtlCycleInput): Promise<CycleReport> {
   const report = emptyReport(cycle, workflowId);
   try {
     await settleOlderJobs(olderJobs);
-    await runStages(spec, cycle, runId, input.rerun, desk, table, report);
+    await runStages(spec, cycle, runId, input, desk, table, report);
   } catch (error) {
     report.outcome = isCancellation(error) ? CycleOutcome.Cancelled : CycleOutcome.Failed;
     report.reason = rootMessage(error);
@@ -111,7 +115,7 @@ async function runStages(
   spec: PipelineSpec,
   cycle: CycleRef,
   runId: string,
-  rerun: RerunRequest | undefined,
+  { rerun, full = false }: Pick<EtlCycleInput, 'rerun' | 'full'>,
   desk: DecisionDesk,
   table: StageTable,
   report: ReportDraft,
@@ -122,20 +126,22 @@ async function runStages(
   const records = reused.records ?? (await storeBatch(spec, cycle, epoch, table, report));
   if (records === undefined) return;
 
-  const prepare = () => short.prepareTransform({ cycle, spec, ...(reused.data === undefined ? {} : { data: reused.data }) });
+  // Somebody asks for a rerun because the rows are not as they should be: then none is taken over.
+  const anew = { ...(full || rerun !== undefined ? { full: true } : {}), ...(reused.data === undefined ? {} : { data: reused.data }) };
+  const prepare = () => short.prepareTransform({ cycle, spec, ...anew });
   const transformed = reused.transformed ?? (await table.run('transform', (detail) => transformBatch(spec, cycle, report, detail, prepare)));
 
   let gate = reused.gate;
   if (gate === undefined) {
     const looked = await table.run('check', async (detail) => {
-      const verdict = await checkBatch(spec, cycle, detail, reused.output);
+      const verdict = await checkBatch(spec, cycle, transformed, detail, reused.output);
       return { verdict, passed: await passesGate(spec, cycle, verdict, desk, report, { detail, offer: (next) => table.offer(next) }) };
     });
     if (!looked.passed) return;
     gate = looked.verdict;
   }
 
-  const candidates = await table.run('load', (detail) => loadCandidates(spec, cycle, epoch, transformed.output.manifest, detail));
+  const candidates = await table.run('load', (detail) => loadCandidates(spec, cycle, epoch, transformed, detail));
   proveCounts(spec, report.workflowId, { records }, transformed, gate, candidates);
 
   await table.run('promote', (detail) => promoteCandidates(spec, cycle, epoch, candidates, report, detail));

@@ -5,13 +5,13 @@ import { decisionSentence } from '../domain/decision';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import { shortStep } from './activity-options';
 import type { DecisionDesk } from './decision-desk';
-import { describedActivities } from './described-activities';
+import { promptActivities } from './described-activities';
 import { failedRules, type GateVerdict } from './quality-gate';
 import { announcementOf, type ReportDraft } from './report-draft';
 import { outcomeAttribute } from './search-attributes';
 import type { Detail } from './stages';
 
-const short = describedActivities(shortStep);
+const short = promptActivities(shortStep);
 
 /** Where the stage table says that the cycle waits for a person, and what that person may do. */
 interface HeldRow {

@@ -1,13 +1,15 @@
 import { ApplicationFailure, CancellationScope } from '@temporalio/workflow';
+import type { StartQualityRunInput } from '../activities/data-quality';
+import type { TransformDocuments } from '../activities/gate-partitions';
 import type { CycleRef } from '../domain/cycle';
 import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import type { RuleOutcome } from '../domain/progress';
 import type { QualityStep } from '../domain/ruleset';
 import { shortStep, waitStep } from './activity-options';
-import { describedActivities } from './described-activities';
+import { describedActivities, promptActivities } from './described-activities';
 
-const { startQualityRun } = describedActivities(shortStep);
+const { startQualityRun } = promptActivities(shortStep);
 const { awaitQualityRun } = describedActivities(waitStep);
 
 export interface GateVerdict {
@@ -16,10 +18,10 @@ export interface GateVerdict {
 }
 
 /** Both looks of the gate at once; should one fail, the other's run is cancelled, not left to be paid for. */
-export async function checkQuality(spec: PipelineSpec, cycle: CycleRef, output?: CycleRef): Promise<GateVerdict> {
+export async function checkQuality(spec: PipelineSpec, cycle: CycleRef, documents: TransformDocuments, output?: CycleRef): Promise<GateVerdict> {
   return CancellationScope.cancellable(async () => {
     const scope = CancellationScope.current();
-    const looks = (['added', 'served'] as const).map((step) => lookAt(spec, cycle, step, output));
+    const looks = (['added', 'served'] as const).map((step) => lookAt({ cycle, spec, step, documents, ...(output === undefined ? {} : { output }) }));
     try {
       const [added, served] = await Promise.all(looks);
       if (added === undefined || served === undefined) throw new TypeError('unreachable: two looks give two verdicts');
@@ -39,8 +41,9 @@ export function failedRules(rules: readonly RuleOutcome[]): readonly RuleOutcome
   return rules.filter((rule) => rule.result !== 'PASS');
 }
 
-async function lookAt(spec: PipelineSpec, cycle: CycleRef, step: QualityStep, output: CycleRef | undefined) {
-  const run = await startQualityRun({ cycle, spec, step, ...(output === undefined ? {} : { output }) });
+async function lookAt(input: StartQualityRunInput) {
+  const { cycle, spec, step } = input;
+  const run = await startQualityRun(input);
   const verdict = await awaitQualityRun({ cycle, spec, step, ...run });
   if (verdict.rowCount === undefined && failedRules(verdict.rules).length === 0) {
     throw ApplicationFailure.nonRetryable(

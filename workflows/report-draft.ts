@@ -26,6 +26,7 @@ export function closingOf(report: ReportDraft) {
       records: report.records ?? NO_RECORDS,
       rules: report.rules,
       served: report.served,
+      ...(report.refresh === undefined ? {} : { refresh: report.refresh }),
       ...(report.gate === undefined ? {} : { gate: report.gate }),
       ...(report.decision === undefined ? {} : { decision: report.decision }),
     },

@@ -4,13 +4,13 @@ import type { PipelineSpec } from '../domain/pipeline-spec';
 import type { RerunRequest } from '../domain/rerun';
 import { dataStep, shortStep } from './activity-options';
 import { dedupSentence } from './dedup-batch';
-import { describedActivities } from './described-activities';
+import { describedActivities, promptActivities } from './described-activities';
 import type { GateVerdict } from './quality-gate';
 import type { ReportDraft } from './report-draft';
 import type { StageTable } from './stage-table';
-import type { Transformed } from './stages';
+import { noteRefresh, type Transformed } from './stages';
 
-const short = describedActivities(shortStep);
+const short = promptActivities(shortStep);
 const data = describedActivities(dataStep);
 
 /** What a rerun need not do again; nothing for a cycle that is no rerun. */
@@ -46,9 +46,10 @@ export async function reuseEarlier(
   table.reuse('dedup', `reused ${since}: ${dedupSentence(records)}`);
   if (plan.output === undefined) return { records, data: plan.data };
   const transformed = {
-    prepared: await short.readTransformInput({ cycle: plan.output }),
+    prepared: await short.readTransformInput({ cycle: plan.output, spec }),
     output: await short.readJobManifest({ cycle: plan.output, spec }),
   };
+  noteRefresh(report, transformed.prepared);
   table.reuse('transform', `reused of generation ${plan.output.generation}: ${transformed.output.relations.map((each) => `${each.name} ${each.rows} rows`).join(', ')}`);
   if (gate !== undefined) table.reuse('check', `reused of generation ${plan.output.generation}: ${gate.rules.length} rules`);
   return { records, data: plan.data, transformed, output: plan.output, ...(gate === undefined ? {} : { gate }) };

@@ -4,10 +4,10 @@ import { CycleOutcome, type CycleRef } from '../domain/cycle';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import type { StageProgress } from '../domain/progress';
 import { dataStep, shortStep, waitStep } from './activity-options';
-import { describedActivities } from './described-activities';
+import { describedActivities, promptActivities } from './described-activities';
 import { announcementOf, closingOf, type ReportDraft } from './report-draft';
 
-const short = describedActivities(shortStep);
+const short = promptActivities(shortStep);
 const data = describedActivities(dataStep);
 const wait = describedActivities(waitStep);
 

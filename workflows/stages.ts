@@ -5,15 +5,16 @@ import { CycleOutcome, type CycleRef } from '../domain/cycle';
 import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import type { ServedRelation } from '../domain/progress';
+import { refreshSentence } from '../domain/refresh';
 import { sparkUsageSentence } from '../domain/spark-usage';
 import { dataStep, shortStep, waitStep } from './activity-options';
-import { describedActivities } from './described-activities';
+import { describedActivities, promptActivities } from './described-activities';
 import { checkQuality, failedRules, type GateVerdict } from './quality-gate';
 import type { ReportDraft } from './report-draft';
 import { jobRunAttribute, versionAttribute } from './search-attributes';
 import { settlePredecessor } from './settle';
 
-const short = describedActivities(shortStep);
+const short = promptActivities(shortStep);
 const data = describedActivities(dataStep);
 const wait = describedActivities(waitStep);
 
@@ -47,6 +48,11 @@ export async function takeSettledTurn(
   return turn.epoch;
 }
 
+/** The two documents of a transform: of a pipeline that is refreshed by day they say which rows are the job's, and where the others come from. */
+function documentsOf({ prepared, output }: Transformed) {
+  return { input: prepared.input, manifest: output.manifest };
+}
+
 /** Runs the pipeline's job over what `prepare` wrote for it. */
 export async function transformBatch(
   spec: PipelineSpec,
@@ -58,18 +64,27 @@ export async function transformBatch(
   const prepared = await prepare();
   const job = await short.submitSparkJob({ cycle, spec, input: prepared.input });
   report.jobRunId = job.jobRunId;
+  noteRefresh(report, prepared);
   upsertSearchAttributes([{ key: jobRunAttribute, value: job.jobRunId }]);
-  detail(`EMR job run ${job.jobRunId} over ${prepared.rowCount} rows in ${prepared.files} files`);
+  const days = prepared.refresh === undefined ? '' : `${refreshSentence(prepared.refresh)}; `;
+  detail(`${days}EMR job run ${job.jobRunId} over ${prepared.rowCount} rows in ${prepared.files} files`);
   const { vCpuHours, memoryGbHours, storageGbHours } = await wait.awaitSparkJob({ cycle, spec, job });
   report.spark = { vCpuHours, memoryGbHours, storageGbHours };
-  const output = await short.readJobManifest({ cycle, spec });
-  detail(`EMR job run ${job.jobRunId}: ${output.relations.map((each) => `${each.name} ${each.rows} rows`).join(', ')}; ${sparkUsageSentence(report.spark)}`);
+  const output = await short.readJobManifest({ cycle, spec, input: prepared.input });
+  detail(`${days}EMR job run ${job.jobRunId}: ${output.relations.map((each) => `${each.name} ${each.rows} rows`).join(', ')}; ${sparkUsageSentence(report.spark)}`);
   return { prepared, output };
 }
 
+/** How much of what is served the cycle made anew, for whoever reads its report. */
+export function noteRefresh(report: ReportDraft, { refresh }: Transformed['prepared']): void {
+  if (refresh === undefined) return;
+  const { days, rebuilt, base, why } = refresh;
+  report.refresh = { days, rebuilt, base, ...(why === undefined ? {} : { why }) };
+}
+
 /** The gate's two looks; what failed is for the caller to judge. @param output - as in `StartQualityRunInput` */
-export async function checkBatch(spec: PipelineSpec, cycle: CycleRef, detail: Detail, output?: CycleRef): Promise<GateVerdict> {
-  const verdict = await checkQuality(spec, cycle, output);
+export async function checkBatch(spec: PipelineSpec, cycle: CycleRef, transformed: Transformed, detail: Detail, output?: CycleRef): Promise<GateVerdict> {
+  const verdict = await checkQuality(spec, cycle, documentsOf(transformed), output);
   const failed = failedRules(verdict.rules);
   detail(`${verdict.rules.length - failed.length} of ${verdict.rules.length} rules passed, ${failed.length} failed${failed.map((rule) => `; ${rule.step}: ${rule.rule}`).join('')}`);
   return verdict;
@@ -80,14 +95,15 @@ export async function loadCandidates(
   spec: PipelineSpec,
   cycle: CycleRef,
   epoch: number,
-  manifest: Parameters<Activities['loadRelation']>[0]['manifest'],
+  transformed: Transformed,
   detail: Detail,
 ): Promise<readonly ServedRelation[]> {
+  const documents = documentsOf(transformed);
   const loaded: ServedRelation[] = [];
   for (const relation of spec.relations) {
-    const candidate = await short.createCandidate({ cycle, spec, epoch, relation: relation.name, manifest });
-    await data.loadRelation({ cycle, spec, relation: relation.name, version: candidate.version, manifest });
-    const { rows } = await data.finishCandidate({ cycle, spec, relation: relation.name, version: candidate.version, manifest });
+    const candidate = await short.createCandidate({ cycle, spec, epoch, relation: relation.name, ...documents });
+    await data.loadRelation({ cycle, spec, relation: relation.name, version: candidate.version, ...documents });
+    const { rows } = await data.finishCandidate({ cycle, spec, relation: relation.name, version: candidate.version, ...documents });
     loaded.push({ relation: relation.name, view: relation.view, version: candidate.version, table: candidate.table, rows });
     detail(loaded.map((each) => `${each.table} ${each.rows} rows`).join(', '));
   }
@@ -107,10 +123,12 @@ export function proveCounts(
   candidates: readonly ServedRelation[],
 ): void {
   const records = output.relations.find((relation) => relation.name === spec.quality.relation);
+  const { kept } = prepared.refresh ?? {};
   const faults = conservationFaults({
     ...counts,
     transformInput: prepared,
     transformOutput: { ...output, rows: records?.rows ?? 0, addedRows: records?.addedRows ?? 0 },
+    ...(kept === undefined ? {} : { kept: { inputRows: kept.inputRows, rows: kept.rows[spec.quality.relation] ?? 0 } }),
     gate: gate.rowCounts,
     loaded: candidates.find((candidate) => candidate.relation === spec.quality.relation)?.rows ?? 0,
   });

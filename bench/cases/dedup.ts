@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { startLedgerStack, type LedgerStack } from '../../test/dedup/support/ledger-stack';
 import type { Benchmark, Checkout } from '../benchmark';
@@ -25,6 +26,8 @@ const FULL: readonly Series[] = [
   { name: 'parquet-1m', format: 'parquet', days: 1, records: MILLION, recordsPerObject: 250_000, isHeld: true },
   { name: 'parquet-1m-3-days', format: 'parquet', days: 3, records: MILLION, recordsPerObject: 250_000, isHeld: true },
   { name: 'parquet-5m', format: 'parquet', days: 1, records: 5 * MILLION, recordsPerObject: MILLION, isHeld: true },
+  { name: 'parquet-50m', format: 'parquet', days: 1, records: 50 * MILLION, recordsPerObject: MILLION, isHeld: true },
+  { name: 'parquet-50m-3-days', format: 'parquet', days: 3, records: 50 * MILLION, recordsPerObject: MILLION, isHeld: true },
   { name: 'json-1m', format: 'json-lines', days: 1, records: MILLION, recordsPerObject: 100_000, isHeld: false },
 ];
 const QUICK: readonly Series[] = [
@@ -37,23 +40,29 @@ export const dedup: Benchmark = {
   name: 'dedup',
   title: 'what does exact dedup cost, beside the same query without a ledger?',
   async run({ quick, scratch, note, against }) {
-    const stack = await startLedgerStack();
     const results: Result[] = [];
     const usages: Usage[] = [];
-    try {
-      for (const series of quick ? QUICK : FULL) {
-        note(`${series.records.toLocaleString('en-US')} records, ${series.format}, ${series.days} event date(s)`);
-        const found = await measureSeries(stack, join(scratch, series.name), series, against);
-        results.push(...found.results);
-        usages.push(...found.usages);
-      }
-      results.push(...(await measureItems(stack, quick ? 1_000 : 10_000)));
-    } finally {
-      await stack.stop();
+    for (const series of quick ? QUICK : FULL) {
+      note(`${series.records.toLocaleString('en-US')} records, ${series.format}, ${series.days} event date(s)`);
+      // An emulator each: what one has stored goes with it.
+      const found = await withStack((stack) => measureSeries(stack, join(scratch, series.name), series, against));
+      results.push(...found.results);
+      usages.push(...found.usages);
+      rmSync(join(scratch, series.name), { recursive: true, force: true });
     }
+    results.push(...(await withStack((stack) => measureItems(stack, quick ? 1_000 : 10_000))));
     return { results, usage: combined(usages) };
   },
 };
+
+async function withStack<T>(use: (stack: LedgerStack) => Promise<T>): Promise<T> {
+  const stack = await startLedgerStack();
+  try {
+    return await use(stack);
+  } finally {
+    await stack.stop();
+  }
+}
 
 async function measureSeries(stack: LedgerStack, scratch: string, series: Series, against: Checkout | undefined) {
   const { records, isHeld } = series;
@@ -75,7 +84,10 @@ async function measureSeries(stack: LedgerStack, scratch: string, series: Series
       const before = await rig.byPlainDuckDb(night);
       const { answer, usage, servers } = await rig.byUs(night);
       const after = await rig.byPlainDuckDb(night);
-      const theirs = other === undefined ? undefined : await other.byUs(await other.upload(objectsOf(series, share)));
+      const theirNight = await other?.upload(objectsOf(series, share));
+      const theirs = theirNight === undefined ? undefined : await other?.byUs(theirNight);
+      await rig.discard(night);
+      if (theirNight !== undefined) await other?.discard(theirNight);
       expectSame(answer.counts, after.answer, night);
       usages.push(usage);
       const plain = { seconds: mean(before.usage.seconds, after.usage.seconds), cpuSeconds: mean(before.usage.cpuSeconds, after.usage.cpuSeconds) };

@@ -14,6 +14,17 @@ import { compareWithRefresh } from './promotion/refresh';
 const NEVER = new AbortController().signal;
 const LONG_READERS_MS = 4_000;
 
+interface Storm {
+  /** Among short readers, and among short and long ones. */
+  readonly promotions: { readonly short: number; readonly long: number };
+  /** Of each isolation level. */
+  readonly readers: number;
+  readonly readsPerSecond: number;
+}
+/** 1,000 promotions, 32 readers; as many reads a second as fewer would make leave the machine to the promotions. */
+const FULL: Storm = { promotions: { short: 960, long: 40 }, readers: 16, readsPerSecond: 20 };
+const QUICK: Storm = { promotions: { short: 15, long: 2 }, readers: 3, readsPerSecond: 100 };
+
 /** What readers notice of a promotion (X2), and what it saves the database against a refresh of the same result (S0.1, S0.11). */
 export const promotion: Benchmark = {
   name: 'promotion',
@@ -23,7 +34,7 @@ export const promotion: Benchmark = {
     try {
       const { result: results, usage } = await measured([process.pid], async () => {
         note('promotions among readers');
-        const storm = await stormOf(server, store, quick ? { short: 15, long: 2 } : { short: 300, long: 20 });
+        const storm = await stormOf(server, store, quick ? QUICK : FULL);
         const rows = quick ? 150_000 : 1_500_000;
         note(`${rows.toLocaleString('en-US')} raw records, refreshed and promoted`);
         return [...storm, ...(await refreshes(server, store, rows))];
@@ -36,7 +47,7 @@ export const promotion: Benchmark = {
 };
 
 /** Promotions and quiet by turns, both isolation levels; in the second part one reader of each takes four seconds. */
-async function stormOf(server: TestServer, store: ObjectStore, promotions: { readonly short: number; readonly long: number }): Promise<readonly Result[]> {
+async function stormOf(server: TestServer, store: ObjectStore, { promotions, readers: count, readsPerSecond }: Storm): Promise<readonly Result[]> {
   const test = await createTestDatabase(server);
   const beganMs = Date.now();
   try {
@@ -45,9 +56,9 @@ async function stormOf(server: TestServer, store: ObjectStore, promotions: { rea
     const { host, port, database, user, password } = test.configOf('meridian_reader');
     const connection = { host, port, database, user, ...(typeof password === 'string' ? { password } : {}) };
     const common = { storm, connection, stop: NEVER, output: createOutput({ json: true }), deadlineMs: Number.MAX_SAFE_INTEGER };
-    const readers = { short: 3, long: 0, readsPerSecond: 100, longMs: LONG_READERS_MS, longPauseMs: 2_000 };
+    const readers = { short: count, long: 0, readsPerSecond, longMs: LONG_READERS_MS, longPauseMs: 2_000 };
     const short = await runPart({ ...common, name: 'short', readers, from: 2, promotions: promotions.short, blockSize: 15 });
-    const long = await runPart({ ...common, name: 'long', readers: { ...readers, long: 1 }, from: 2 + short.nights.length, promotions: promotions.long, blockSize: 5 });
+    const long = await runPart({ ...common, name: 'long', readers: { ...readers, short: count - 1, long: 1 }, from: 2 + short.nights.length, promotions: promotions.long, blockSize: 5 });
     const summary = summarise([short, long], promotions.short + promotions.long, (Date.now() - beganMs) / 1_000);
     const name = (what: string) => `promotion/readers/${what}`;
     return [

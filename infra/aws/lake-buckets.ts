@@ -1,6 +1,7 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { BlockPublicAccess, Bucket, type BucketProps, type CfnBucket, type LifecycleRule, ObjectOwnership, StorageClass } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
+import { REFINED_EXPIRES_DAYS } from '../../domain/refresh';
 import { acceptFinding } from './accepted-findings';
 import type { LakeBucketsProps } from './lake-buckets-props';
 
@@ -49,8 +50,9 @@ export class LakeBuckets extends Construct {
     });
     // No tiers: each transform reads all of it, and a retrieval costs more than a tier saves.
     this.storage = this.bucket('Storage', { versioned: true, lifecycleRules: [undo()] });
-    // Served rows are in PostgreSQL by then, and any generation can be made again from storage.
-    this.refined = this.bucket('Refined', { lifecycleRules: [{ id: 'expire', expiration: Duration.days(30) }] });
+    // Served rows are in PostgreSQL by then, and any generation can be made again from storage. A day that later cycles take over is made
+    // anew well before its files go, since the gate reads them.
+    this.refined = this.bucket('Refined', { lifecycleRules: [{ id: 'expire', expiration: Duration.days(REFINED_EXPIRES_DAYS) }] });
     // Its lines are in raw too.
     this.quarantine = this.bucket('Quarantine', { lifecycleRules: [{ id: 'expire', expiration: Duration.days(180) }] });
     // Only these three expire: chunk documents are what storage consists of, and never do.

@@ -29,6 +29,10 @@ class TransformTask:
     references: Mapping[str, str]
     output_uri: str
     quarantine_uri: str
+    refresh_by: Mapping[str, str]
+    """Relation, as the job calls it: the column by whose UTC day its rows are written apart; none of a pipeline that is built whole."""
+    days: int
+    """UTC days that the files hold; 0 of a pipeline that is built whole."""
 
     @property
     def manifest_uri(self) -> str:
@@ -74,6 +78,8 @@ def parse_task(document: Any, uri: str) -> TransformTask:
         for index, each in enumerate(take(document, "files", list))
     )
     references = take(document, "references", dict)
+    refresh = document.get("refresh") if isinstance(document, dict) else None
+    columns = {} if refresh is None else take(refresh, "columns", dict, "refresh.")
     task = TransformTask(
         cycle_id=take(document, "cycleId", str),
         generation=take(take(document, "cycle", dict), "generation", int, "cycle."),
@@ -83,6 +89,8 @@ def parse_task(document: Any, uri: str) -> TransformTask:
         references={name: take_uri(references, name, "references.") for name in references},
         output_uri=take_uri(document, "outputUri", folder=True),
         quarantine_uri=take_uri(document, "quarantineUri", folder=True),
+        days=0 if refresh is None else len(take(refresh, "rebuilt", list, "refresh.")),
+        refresh_by={name: take(columns, name, str, "refresh.columns.") for name in columns},
     )
     listed = sum(file.row_count for file in files)
     if listed != task.row_count:

@@ -9,7 +9,7 @@ from typing import Any
 import places
 import pyarrow as pa
 import pytest
-from meridian_jobs import JobError, Relation, TransformJob, run
+from meridian_jobs import JobError, Relation, TransformJob, outputs, run
 from meridian_jobs.s3 import list_uris, put_object
 from pyspark.sql import SparkSession
 from support.copy_rows import load, rows_in_parquet, rows_in_postgres
@@ -208,3 +208,49 @@ def test_quarantine_of_an_earlier_attempt_is_cleared(spark: SparkSession, lake: 
     _main(lake)
 
     assert sorted(list_uris(lake.quarantine_uri)) == lake.manifest()["quarantineFiles"]
+
+
+def test_a_relation_that_is_refreshed_by_day_stands_apart_by_day_and_origin(spark: SparkSession, lake: Lake, postgres: Postgres) -> None:
+    late = datetime(2018, 8, 2, 23, 59, 59, 999999, tzinfo=timezone.utc)
+    midnight = datetime(2018, 8, 3, tzinfo=timezone.utc)
+    lake.store([_place(1), _place(2, event_time=late)], added=False, schema=SCHEMA)
+    lake.store([_place(3, event_time=midnight), _place(4)], added=True, schema=SCHEMA)
+    days = [{"day": day} for day in ("2018-08-01", "2018-08-02", "2018-08-03")]
+
+    _main(lake, refresh={"columns": {"places": "event_time"}, "rebuilt": days})
+
+    relation = lake.relation("places")
+    below = f"{lake.output_uri}places/parquet/event_date="
+    assert relation["days"] == [
+        {"day": "2018-08-01", "rows": 2, "parquet": {"added": f"{below}2018-08-01/origin=added/", "kept": f"{below}2018-08-01/origin=kept/"}},
+        {"day": "2018-08-02", "rows": 1, "parquet": {"kept": f"{below}2018-08-02/origin=kept/"}},
+        {"day": "2018-08-03", "rows": 1, "parquet": {"added": f"{below}2018-08-03/origin=added/"}},
+    ]
+    assert (relation["rows"], relation["addedRows"]) == (4, 2)
+    assert lake.parquet("places", "event_date=2018-08-02/").column("id").to_pylist() == ["p2"]
+    # What the gate's frame takes its columns from, below which no day lies.
+    assert (lake.parquet("places", "origin=added/").num_rows, lake.parquet("places", "origin=kept/").num_rows) == (0, 0)
+    table = load(postgres, relation)
+    assert rows_in_postgres(postgres, relation, table) == rows_in_parquet(relation, lake.parquet("places"))
+
+
+def test_many_days_are_not_a_file_of_each_in_every_task(spark: SparkSession, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outputs, "MOST_FILES", 8)
+    at = [datetime(2018, 8, day, hour, tzinfo=timezone.utc) for day in range(1, 11) for hour in range(24)]
+    for start in range(0, 240, 30):
+        lake.store([_place(n, event_time=at[(n * 7) % 240]) for n in range(start, start + 30)], added=True, schema=SCHEMA)
+    days = [{"day": f"2018-08-{day:02d}"} for day in range(1, 11)]
+
+    _main(lake, refresh={"columns": {"places": "event_time"}, "rebuilt": days})
+
+    assert [each["rows"] for each in lake.relation("places")["days"]] == [24] * 10
+    assert len([uri for uri in lake.outputs() if "/event_date=" in uri]) <= 10 + 4
+
+
+def test_a_row_without_a_day_fails_the_job(spark: SparkSession, lake: Lake) -> None:
+    lake.store([_place(1), _place(2, event_time=None)], added=True, schema=SCHEMA)
+
+    with pytest.raises(Exception, match="1 rows without a day: the column of refreshBy must not be null"):
+        _main(lake, refresh={"columns": {"places": "event_time"}, "rebuilt": [{"day": "2018-08-01"}]})
+
+    assert lake.pending_uploads() == []

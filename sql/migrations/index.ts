@@ -5,6 +5,7 @@ import * as promote from './0003-promote';
 import * as rollback from './0004-rollback';
 import * as cyclePriority from './0005-cycle-priority';
 import * as reruns from './0006-reruns';
+import * as refreshByDay from './0007-refresh-by-day';
 
 /** Applied in name order. Append only: a migration that was released is never edited. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -14,4 +15,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0004-rollback': rollback,
   '0005-cycle-priority': cyclePriority,
   '0006-reruns': reruns,
+  '0007-refresh-by-day': refreshByDay,
 };

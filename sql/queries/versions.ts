@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import type { CycleRef } from '../../domain/cycle';
 import type { ColumnSpec } from '../../domain/pipeline-spec';
-import type { Database, VersionState } from '../schema';
+import type { Database, VersionRefresh, VersionState } from '../schema';
 import { generationKey, toCycleRef } from './generation';
 
 export interface VersionKey {
@@ -152,6 +152,8 @@ export interface ListedVersion extends VersionRow {
   readonly cycle: CycleRef;
   /** What the cycle counted and what its rules said, as its record has it. */
   readonly counts: Readonly<Record<string, unknown>>;
+  /** How it was made, of a relation that is refreshed by day. */
+  readonly refresh: VersionRefresh | null;
   readonly loadedAt: string | null;
   /** True for the one that the view serves. */
   readonly current: boolean;
@@ -170,7 +172,7 @@ export async function listVersions(db: Kysely<Database>, relation: string): Prom
         .onRef('c.interval_end', '=', 'v.interval_end')
         .onRef('c.generation', '=', 'v.generation'),
     )
-    .select(['v.relation', 'v.version', 'v.table_name', 'v.state', 'v.columns', 'v.rows', 'v.created_at', 'v.loaded_at', 'v.promoted_at', 'v.dropped_at'])
+    .select(['v.relation', 'v.version', 'v.table_name', 'v.state', 'v.columns', 'v.rows', 'v.refresh', 'v.created_at', 'v.loaded_at', 'v.promoted_at', 'v.dropped_at'])
     .select(['c.counts', 'c.pipeline', 'c.dataset', 'c.interval_start', 'c.interval_end', 'c.generation'])
     .where('v.relation', '=', relation)
     .orderBy('v.version', 'desc')
@@ -179,6 +181,7 @@ export async function listVersions(db: Kysely<Database>, relation: string): Prom
     ...toVersionRow(row),
     cycle: toCycleRef(row),
     counts: row.counts,
+    refresh: row.refresh,
     loadedAt: row.loaded_at?.toISOString() ?? null,
     current: row.state === 'promoted',
     createdAt: row.created_at.toISOString(),

@@ -79,3 +79,18 @@ export function faultPipeline(name: string): PipelineSpec {
     heartbeatSeconds: 5,
   };
 }
+
+/**
+ * The same, refreshed by day: a row's `night` is the end of its own event date, and `totals` has a row for each day. The newest night of
+ * both views and the sum of the records still show whether a statement saw one version.
+ */
+export function refreshedByDay(spec: PipelineSpec): PipelineSpec {
+  return {
+    ...spec,
+    relations: spec.relations.map((relation) =>
+      relation.name === spec.quality.relation
+        ? { ...relation, refreshBy: 'event_time' }
+        : { ...relation, columns: [{ name: 'day', type: 'date' }, ...relation.columns], key: ['day'], refreshBy: 'day' },
+    ),
+  };
+}

@@ -1,5 +1,6 @@
 import { CycleOutcome } from '../../domain/cycle';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
+import { isRefreshedByDay } from '../../domain/refresh';
 import { BUNDLE_CACHE } from '../support/worker';
 import { audit } from './audit/audit';
 import type { AuditReport } from './audit/subject';
@@ -99,6 +100,7 @@ function readersOf({ engines: { env, passwords } }: Lab, { spec, seed }: Scenari
   return startReaders({
     connection: { host, port: Number(port), database, user: 'meridian_reader', password: passwords.meridian_reader },
     pipeline: spec.name,
+    byDay: isRefreshedByDay(spec),
     // Readers of 4 s make every promotion wait for its turn among them: in one scenario of five.
     readers: { short: 2, long: seed % 5 === 0 ? 1 : 0, readsPerSecond: 50 },
   });

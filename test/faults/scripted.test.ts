@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline as piped } from 'node:stream/promises';
 import { Client } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
+import { openDatabase } from '../../sql/database';
 import { createTransformDocumentActivities } from '../../activities/transform-documents';
 import { cycleId } from '../../domain/cycle';
 import type { JobManifest } from '../../domain/documents';
@@ -71,7 +72,9 @@ describe('a night whose Spark and Glue work scripts do', () => {
     const run = await nights.transform(2, [KEPT, { key: 'added.parquet', rowCount: ADDED_ROWS, added: true }]);
 
     expect(run).toMatchObject({ state: 'SUCCESS' });
-    const product = createTransformDocumentActivities({ s3: nights.s3, buckets: LAKE, liveStorageFiles: async () => [] });
+    const database = openDatabase(server.config('meridian_template', 'postgres'));
+    const product = createTransformDocumentActivities({ ...nights, db: database.db, jobsUri: 's3://unused/jobs', buckets: LAKE, liveStorageFiles: async () => [] });
+    await database.close();
     expect(await product.readJobManifest({ cycle, spec })).toMatchObject({
       inputRows: total,
       relations: [

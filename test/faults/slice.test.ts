@@ -26,6 +26,9 @@ const SLICE: readonly string[] = [
   'publish/notify/response lost',
   'approval/publish/notify/worker SIGKILL/after',
   'dry run/promote/repoint the views/terminate/before',
+  'refresh by day/load/commit unchanged days/connection cut/after',
+  'refresh by day/load/copy unchanged days/worker SIGKILL/before',
+  'refresh by day/promote/repoint the views/worker SIGKILL/after',
 ];
 const SEED = 1;
 const LIMIT_MS = 10 * 60_000;

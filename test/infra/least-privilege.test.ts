@@ -4,7 +4,7 @@ import { ACTIVITY_GROUP_NAMES } from '../../domain/activity-groups';
 import { CycleOutcome } from '../../domain/cycle';
 import { comparedReport, startDryRun } from '../faults/dry-runs';
 import { Lab } from '../faults/lab';
-import { faultPipeline } from '../faults/pipeline';
+import { faultPipeline, refreshedByDay } from '../faults/pipeline';
 import { nightEnd, rawNight } from '../faults/raw-night';
 import { Story } from '../faults/story';
 import { grantName } from '../support/iam/role-policies';
@@ -13,10 +13,10 @@ const GROUPS = ACTIVITY_GROUP_NAMES.map((group) => `Roles${group.charAt(0).toUpp
 const LIMIT_MS = 5 * 60_000;
 const WHY = { by: 'ada', reason: 'the sensors were off' };
 const PIPELINES = {
-  promoted: faultPipeline('p1-promoted'),
+  promoted: refreshedByDay(faultPipeline('p1-promoted')),
   rejected: faultPipeline('p2-rejected'),
   failed: faultPipeline('p3-failed'),
-  dry: faultPipeline('p4-dry'),
+  dry: refreshedByDay(faultPipeline('p4-dry')),
 } as const;
 const ON_OBJECT = { ...faultPipeline('p5-arriving'), ingest: { mode: 'on-object', maxObjects: 4, maxBytes: 64 * 1024 ** 2, maxAgeSeconds: 900, sweepMinutes: 60 } } as const;
 
@@ -82,10 +82,13 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'RolesIngest s3:GetObject on LakeRaw/*': 'for a reader that names no version; nothing asks so today',
   'RolesDryRun s3:GetObject on LakeRaw/*': 'for a reader that names no version; nothing asks so today',
   'RolesIngest s3:ListBucket on LakeArtifacts': 'S3 asks for it by itself, to tell a document that is not there from a forbidden one',
-  'RolesTransform s3:ListBucket on LakeArtifacts': 'S3 asks for it by itself, to tell a document that is not there from a forbidden one',
+  'RolesTransform s3:ListBucket on LakeArtifacts': 'S3 asks for it by itself, to tell a document that is not there from a forbidden one; and for the references of a pipeline that is refreshed by day',
   'RolesPublish s3:ListBucket on LakeArtifacts': 'S3 asks for it by itself, to tell a document that is not there from a forbidden one',
   'RolesDryRun s3:ListBucket on LakeRefined': 'S3 asks for it by itself, to tell a document that is not there from a forbidden one',
   'RolesTransform s3:ListBucket on LakeRefined': 'S3 asks for it by itself, to tell a document that is not there from a forbidden one',
+  'RolesGate s3:ListBucket on LakeArtifacts': 'S3 asks for it by itself, to tell a document that is not there from a forbidden one',
+  'RolesGate s3:ListBucket on LakeRefined': 'S3 asks for it by itself, to tell a document that is not there from a forbidden one',
+  'RolesLoad s3:ListBucket on LakeArtifacts': 'S3 asks for it by itself, to tell a document that is not there from a forbidden one',
   'RolesLoad s3:ListBucket on LakeRefined': 'S3 asks for it by itself, to tell a document that is not there from a forbidden one',
   'RolesTransform emr-serverless:ListJobRuns on SparkApplication': 'a run whose id was lost with a response: test/faults/slice.test.ts',
   'RolesTransform emr-serverless:CancelJobRun on jobruns/*': 'a run of a cycle that is cancelled: npm run faults',

@@ -1,7 +1,7 @@
 import { Match, type Template } from 'aws-cdk-lib/assertions';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { candidateCatalogTable } from '../../activities/data-quality';
+import { candidateCatalogTable } from '../../activities/gate-partitions';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { QUALITY_STEPS, rulesetName, rulesetText } from '../../domain/ruleset';
 import { STACK_OUTPUTS } from '../../domain/stack-outputs';

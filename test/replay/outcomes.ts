@@ -69,7 +69,7 @@ const failingRule: Activities['awaitQualityRun'] = ({ step, runId }) =>
   Promise.resolve({ runId, rules: [{ step, rule: 'Completeness "speed" > 0.9', result: step === 'added' ? 'FAIL' : 'PASS' }], rowCount: 70 });
 
 /** One recorded history for each shape. */
-export const RECORDED_OUTCOMES: Readonly<Record<string, Recording>> = {
+const SHAPES: Readonly<Record<string, Recording>> = {
   promoted: cycle(),
   empty: cycle(emptyNights()),
   rejected: cycle({ awaitQualityRun: failingRule }),
@@ -155,6 +155,18 @@ export const RECORDED_OUTCOMES: Readonly<Record<string, Recording>> = {
     await handle.cancel();
   }),
 };
+
+/** Of a cycle and of a dry run there are two: since 2026-11-short-steps-in-the-task what is short is no activity of its own. */
+export const RECORDED_OUTCOMES: Readonly<Record<string, Recording>> = {
+  ...SHAPES,
+  ...Object.fromEntries(Object.entries(SHAPES).flatMap(([name, shape]) => (['etlCycle', 'dryRun'].includes(shape.workflow) ? [[`${name}-short-steps`, shape]] : []))),
+  'first-tries-failed-short-steps': cycle({ raiseFence: failingAtFirst(undefined), closeCycle: failingAtFirst(undefined), announceOutcome: failingAtFirst({ announced: true }) }),
+};
+
+/** As an engine that is away for a moment. */
+function failingAtFirst<T>(answer: T): () => Promise<T> {
+  return () => (Context.current().info.isLocal ? Promise.reject(new Error('connect ECONNREFUSED')) : Promise.resolve(answer));
+}
 
 /** Until it is cancelled. */
 async function forEver(): Promise<never> {

@@ -161,12 +161,14 @@ export async function loadCandidates(
   { cycle, epoch }: Pick<OpenedCycle, 'cycle' | 'epoch'>,
   spec: PipelineSpec,
   manifest: S3Pointer,
+  input?: S3Pointer,
 ): Promise<LoadedNight['versions']> {
+  const documents = { manifest, ...(input === undefined ? {} : { input }) };
   const versions: { readonly relation: string; readonly version: number }[] = [];
   for (const { name: relation } of spec.relations) {
-    const { version } = await run(activities.createCandidate, { cycle, spec, epoch, relation, manifest });
-    await run(activities.loadRelation, { cycle, spec, relation, version, manifest });
-    await run(activities.finishCandidate, { cycle, spec, relation, version, manifest });
+    const { version } = await run(activities.createCandidate, { cycle, spec, epoch, relation, ...documents });
+    await run(activities.loadRelation, { cycle, spec, relation, version, ...documents });
+    await run(activities.finishCandidate, { cycle, spec, relation, version, ...documents });
     versions.push({ relation, version });
   }
   return versions;

@@ -9,7 +9,7 @@ const records = fc.record({ stored: count, duplicates: count, quarantined }).map
 );
 
 /** Counts of a cycle that lost and doubled nothing. */
-const conserved = fc.record({ records, kept: count, quarantined, badOfAdded: count }).map(({ records: dedup, kept, quarantined: bad, badOfAdded }): CycleCounts => {
+const conserved = fc.record({ records, kept: count, quarantined, badOfAdded: count, taken: fc.option(fc.record({ rows: count, bad: count }), { nil: undefined }) }).map(({ records: dedup, kept, quarantined: bad, badOfAdded, taken }): CycleCounts => {
   const inputRows = dedup.stored + kept + totalQuarantined(bad);
   const rows = inputRows - totalQuarantined(bad);
   const addedRows = Math.max(0, dedup.stored - Math.min(badOfAdded, dedup.stored));
@@ -17,8 +17,10 @@ const conserved = fc.record({ records, kept: count, quarantined, badOfAdded: cou
     records: dedup,
     transformInput: { rowCount: inputRows, addedRowCount: dedup.stored },
     transformOutput: { inputRows, quarantined: bad, rows, addedRows },
-    gate: { added: addedRows, served: rows },
-    loaded: rows,
+    // Of the days that are taken over some records may have gone to quarantine when they were made.
+    ...(taken === undefined ? {} : { kept: { inputRows: taken.rows + taken.bad, rows: taken.rows } }),
+    gate: { added: addedRows, served: rows + (taken?.rows ?? 0) },
+    loaded: rows + (taken?.rows ?? 0),
   };
 });
 
@@ -42,6 +44,17 @@ test('one count that is off, by one or by many, up or down, is a fault wherever 
       expect(conservationFaults(copy as unknown as CycleCounts)).not.toEqual([]);
     }),
     { numRuns: 1_000 },
+  );
+});
+
+test('a row that is taken over and not served, or served and not taken over, is a fault', () => {
+  fc.assert(
+    fc.property(conserved, fc.constantFrom(1, -1), (counts, by) => {
+      const { kept = { inputRows: 1, rows: 0 } } = counts;
+
+      expect(conservationFaults({ ...counts, kept: { ...kept, rows: kept.rows + by } })).not.toEqual([]);
+      expect(conservationFaults({ ...counts, kept: { ...kept, inputRows: kept.rows - 1 } })).not.toEqual([]);
+    }),
   );
 });
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { PipelineSpec } from '../../domain/pipeline-spec';
+import type { PipelineSpec, RelationSpec } from '../../domain/pipeline-spec';
 import { validatePipeline } from '../../domain/validate-pipeline';
 import { pipelines } from '../../pipelines';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
@@ -76,4 +76,15 @@ test('raw objects are JSON lines or Parquet, and nothing else', () => {
 
   expect(withFormat('parquet')).toEqual([]);
   expect(withFormat('csv')).toEqual(['raw.format: "csv" is none of json-lines, parquet']);
+});
+
+test('all relations are refreshed by day or none, each by a column that has a day', () => {
+  const [positions, activity] = mobileGeolocation.relations;
+  const withRelations = (...relations: PipelineSpec['relations']) => validatePipeline({ ...sound, relations });
+  const whole = { ...activity, refreshBy: undefined } as unknown as RelationSpec;
+
+  expect(withRelations(positions, whole)).toEqual([expect.stringMatching(/^relations\[1\]\.refreshBy: expected a column, as other relations have one, found none: .*"zone_activity" needs a pipeline of its own/)]);
+  expect(withRelations(positions, { ...activity, refreshBy: 'zone' })).toEqual(['relations[1].refreshBy: expected a column of type timestamptz or date, found text for "zone"']);
+  expect(withRelations(positions, { ...activity, refreshBy: 'day' })).toEqual([expect.stringMatching(/^relations\[1\]\.refreshBy: "day" is none of zone, hour/)]);
+  expect(validatePipeline({ ...sound, relations: [positions, { ...activity, refreshBy: 1 as unknown as string }] })).toEqual(['relations[1].refreshBy: expected a text, found 1']);
 });

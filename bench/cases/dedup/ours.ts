@@ -9,6 +9,7 @@ import type { Deps } from '../../../test/dedup/support/ledger-stack';
 import { discover, run } from '../../../test/dedup/support/nights';
 import type { LocalAws } from '../../../test/support/local-aws';
 import { eachOrder, taskOfChild } from '../../engines/child';
+import { meterReads } from '../../engines/read-meter';
 
 export interface OurTask {
   readonly clientConfig: LocalAws['clientConfig'];
@@ -21,13 +22,18 @@ export interface OurOrder {
   readonly cycle: CycleRef;
   readonly spec: PipelineSpec;
 }
-export type OurAnswer = DedupChunksResult & { readonly chunkCount: number };
+export interface OurAnswer extends DedupChunksResult {
+  readonly chunkCount: number;
+  /** Partition keys that DynamoDB was asked to read, each as often as it was named. */
+  readonly partitionsRead: readonly string[];
+}
 
 const { clientConfig, deps: names } = taskOfChild<OurTask>();
 const deps: Deps = { ...names, s3: new S3Client(clientConfig), dynamodb: new DynamoDBClient(clientConfig) };
 const batches = createBatchActivities(deps);
 const ledger = createLedgerActivities(deps);
 let chunkCount = 0;
+const reads = meterReads(deps.dynamodb);
 
 eachOrder<OurOrder>(async ({ step, cycle, spec }) => {
   if (step === 'discover') {
@@ -36,5 +42,7 @@ eachOrder<OurOrder>(async ({ step, cycle, spec }) => {
     return { chunkCount };
   }
   if (step === 'mark') return run(batches.markObjects, { cycle, spec, state: 'loaded' });
-  return { ...(await run(ledger.dedupChunks, { cycle, spec, fromChunk: 0, toChunk: chunkCount, epoch: 1 })), chunkCount };
+  reads.reset();
+  const result = await run(ledger.dedupChunks, { cycle, spec, fromChunk: 0, toChunk: chunkCount, epoch: 1 });
+  return { ...result, capacity: { ...result.capacity, readUnits: reads.units }, chunkCount, partitionsRead: reads.partitions } satisfies OurAnswer;
 });

@@ -1,5 +1,6 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DeleteObjectsCommand } from '@aws-sdk/client-s3';
 import type { RecordCounts } from '../../../domain/documents';
 import type { PipelineSpec } from '../../../domain/pipeline-spec';
 import type { LedgerStack } from '../../../test/dedup/support/ledger-stack';
@@ -20,6 +21,8 @@ export interface Night {
   readonly end: string;
   readonly records: number;
   readonly files: readonly string[];
+  /** Where its objects stand in the raw bucket. */
+  readonly raw: readonly { readonly Key: string; readonly VersionId: string }[];
   readonly out: string;
 }
 
@@ -54,6 +57,7 @@ export class DedupRig {
     const day = dateOf(dayMs);
     const records = objects.flat().reduce((sum, { from, to }) => sum + to - from, 0);
     const files: string[] = [];
+    const raw: { readonly Key: string; readonly VersionId: string }[] = [];
     for (const [number, ranges] of objects.entries()) {
       // All of a record's event dates lie before the first measured night's end, so that a repeat is the same on any night, and not too late.
       const body = await objectOf(ranges, { ...this.shape, lastDay: dateOf(Math.min(dayMs, WARM_UP_DAY_MS + DAY_MS)) }, this.scratch);
@@ -61,9 +65,10 @@ export class DedupRig {
       const path = join(this.scratch, `night-${index}-${name}`);
       writeFileSync(path, body);
       files.push(path);
-      await putRaw(this.deps, rawKey(`${day}T23`, name, this.spec), body);
+      const Key = rawKey(`${day}T23`, name, this.spec);
+      raw.push({ Key, VersionId: await putRaw(this.deps, Key, body) });
     }
-    const night = { end: dateOf(dayMs + DAY_MS), records, files, out: join(this.scratch, `plain-${index}`) };
+    const night = { end: dateOf(dayMs + DAY_MS), records, files, raw, out: join(this.scratch, `plain-${index}`) };
     this.nights.push(night);
     return night;
   }
@@ -86,6 +91,12 @@ export class DedupRig {
       this.order<PlainOrder, PlainAnswer>(this.plain, { files: night.files, format: this.shape.format, earlier, out: night.out }),
     );
     return { answer: result, usage };
+  }
+
+  /** Deletes a night's input once all is measured: three nights of fifty million records are 6 GB, each twice. */
+  async discard({ files, raw }: Night): Promise<void> {
+    for (const file of files) rmSync(file);
+    await this.deps.s3.send(new DeleteObjectsCommand({ Bucket: this.deps.buckets.raw, Delete: { Objects: [...raw], Quiet: true } }));
   }
 
   async stop(): Promise<void> {

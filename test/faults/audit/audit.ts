@@ -7,11 +7,13 @@ import { auditKeys } from './keys';
 import { auditLeftovers } from './leftovers';
 import { auditNotifications } from './notifications';
 import { auditPromotions } from './promotions';
+import { auditRefresh } from './refresh';
 import type { AuditCounts, AuditReport, AuditSubject, Finding, Invariant } from './subject';
 import { auditViews } from './views';
 
 const AUDITS: readonly (readonly [Invariant, (evidence: Evidence) => Finding | Promise<Finding>])[] = [
   ['I1', auditConservation],
+  ['I1', auditRefresh],
   ['I2', auditKeys],
   ['I3', auditViews],
   ['I4', auditGate],

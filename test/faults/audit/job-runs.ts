@@ -53,7 +53,7 @@ async function listQualityRuns({ spec, access: { glue, names } }: AuditSubject):
         state: run.Status ?? '',
         submit: predicate,
         generation,
-        step: predicate.includes("'kept'") ? 'check-served' : 'check-added',
+        step: predicate.includes('added') && !predicate.includes("'kept'") ? 'check-added' : 'check-served',
       });
     }
     NextToken = page.NextToken;

@@ -140,4 +140,9 @@ export const CELLS: readonly Cell[] = [
   ...across([cancel, terminate], ['getRaw', 'startJob', 'copyPart', 'swap'], 'dry run'),
   ...struckBy(['takeTurn', 'commitChunk', 'copyPart', 'swap'], 'backfill'),
   ...across([cancel, terminate], ['takeTurn', 'commitChunk', 'copyPart', 'swap'], 'backfill'),
+
+  // A night of a pipeline that is refreshed by day, from its plan to its promotion.
+  ...struckBy(['putInput', 'gatePartition', 'copyDays', 'commitDays', 'copyPart', 'indexCandidate', 'swap'], 'refresh by day'),
+  ...across([cancel, terminate], ['putInput', 'copyDays', 'copyPart', 'swap'], 'refresh by day'),
+  ...across(reset, ['copyDays', 'swap'], 'refresh by day'),
 ];

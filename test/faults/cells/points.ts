@@ -86,6 +86,9 @@ export const POINTS = {
   claimPart: statement('claim a part', 'load', 3, 'insert into "meridian"."load_part"'),
   copyPart: statement('COPY a part', 'load', 3, 'from stdin (format binary)'),
   commitPart: statement('commit a part', 'load', 3, 'commit', 'insert into "meridian"."load_part"'),
+  /** Of a pipeline that is refreshed by day: the days that are the same, out of the served version. */
+  copyDays: statement('copy unchanged days', 'load', 2, 'insert into "public"'),
+  commitDays: statement('commit unchanged days', 'load', 2, 'commit', 'insert into "public"'),
   indexCandidate: statement('index the candidate', 'load', 1, 'using'),
   readSnapshots: statement('look for older snapshots', 'promote', 1, 'backend_xmin'),
   vacuum: statement('vacuum the candidate', 'promote', 2, 'vacuum (freeze'),

@@ -192,6 +192,7 @@ function restOperation(service: string, method: string, url: URL, headers: Incom
   if (service === 'emr-serverless') {
     if (method === 'POST') return 'StartJobRun';
     if (method === 'DELETE') return 'CancelJobRun';
+    if (!parts.includes('jobruns')) return 'GetApplication';
     return parts.at(-1) === 'jobruns' ? 'ListJobRuns' : 'GetJobRun';
   }
   if (service === 'monitoring') return url.pathname.split('/').at(-1) ?? 'PutMetricData';

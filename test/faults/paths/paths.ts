@@ -3,6 +3,7 @@ import { backfillPath } from './backfill';
 import { dryRunPath } from './dry-run';
 import { nightPath } from './night';
 import type { Path } from './path';
+import { refreshPath } from './refresh';
 import { rerunPath } from './rerun';
 import { rollbackPath } from './rollback';
 
@@ -15,6 +16,7 @@ export const PATHS = {
   'rerun from load': rerunPath('load'),
   'rerun from transform': rerunPath('transform'),
   rollback: rollbackPath,
+  'refresh by day': refreshPath,
 } as const satisfies Readonly<Record<string, Path>>;
 export type PathName = keyof typeof PATHS;
 

@@ -6,6 +6,8 @@ export interface ReadersOrder {
   /** A direct connection: a proxy that fails would be taken for a view that fails. */
   readonly connection: Pick<ClientConfig, 'host' | 'port' | 'database' | 'user'> & { readonly password?: string };
   readonly views: { readonly points: string; readonly totals: string };
+  /** A version has rows of several nights, and is known by the newest: of a pipeline that is refreshed by day. */
+  readonly byDay?: boolean;
   readonly options: Required<ReaderOptions>;
 }
 

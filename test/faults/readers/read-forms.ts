@@ -34,9 +34,10 @@ export interface ReadSession {
 const LINGER_MS = 80;
 
 /** The ways in which readers of one kind take turns. */
-export function readForms(isolation: Isolation, length: Length, { views, options }: ReadersOrder): readonly ReadForm[] {
-  const pointsSql = `select count(*)::int as rows, min(night) as first, max(night) as last from ${views.points}`;
-  const totalsSql = `select count(*)::int as rows, min(night) as first, max(night) as last, sum(records)::int as records from ${views.totals}`;
+export function readForms(isolation: Isolation, length: Length, { views, byDay = false, options }: ReadersOrder): readonly ReadForm[] {
+  const first = byDay ? 'max(night)' : 'min(night)';
+  const pointsSql = `select count(*)::int as rows, ${first} as first, max(night) as last from ${views.points}`;
+  const totalsSql = `select count(*)::int as rows, ${first} as first, max(night) as last, sum(records)::int as records from ${views.totals}`;
   // In both orders: the promotion locks the views in the order of their names.
   const both = [
     `select (select row_to_json(p) from (${pointsSql}) p) as points, (select row_to_json(t) from (${totalsSql}) t) as totals`,

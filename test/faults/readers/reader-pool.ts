@@ -26,6 +26,8 @@ export interface ReadersInput {
   readonly connection: ReadersOrder['connection'];
   /** Name of a pipeline of `faultPipeline`. */
   readonly pipeline: string;
+  /** As in `ReadersOrder`. */
+  readonly byDay?: boolean;
   readonly readers?: ReaderOptions;
 }
 
@@ -37,7 +39,7 @@ const REPORT_TIMEOUT_MS = 90_000;
  * Starts readers; they count from the moment when both views exist.
  * @throws Error when the database cannot be reached
  */
-export async function startReaders({ connection, pipeline, readers = {} }: ReadersInput): Promise<ReaderPool> {
+export async function startReaders({ connection, pipeline, byDay = false, readers = {} }: ReadersInput): Promise<ReaderPool> {
   const { host, port, database, user, password } = connection;
   const prefix = relationPrefix(pipeline);
   const readersProcess = launch();
@@ -45,6 +47,7 @@ export async function startReaders({ connection, pipeline, readers = {} }: Reade
     // Picked by name: a pool's configuration may carry functions, which no channel takes.
     connection: { host, port, database, user, ...(password === undefined ? {} : { password }) },
     views: { points: `vw_${prefix}_points`, totals: `vw_${prefix}_totals` },
+    byDay,
     options: { ...DEFAULTS, ...readers },
   };
   try {

@@ -86,6 +86,8 @@ export async function openNights(aws: LocalAws, pipeline: string) {
 
   return {
     s3,
+    emr,
+    applicationId: applicationId ?? '',
     cycle,
     read,
 

@@ -49,7 +49,12 @@ POINTS = {
     "raw_line": ("bigint", pa.int64()),
 }
 TOTALS = {"night": ("text", pa.string()), "records": ("bigint", pa.int64())}
+TOTALS_BY_DAY = {"day": ("date", pa.date32()), **TOTALS}
 Columns = dict[str, tuple[str, pa.DataType]]
+
+
+# A row of a day is the same whichever cycle makes it: the end of its event date.
+NIGHT_OF_DAY = "strftime(date_trunc('day', event_time) + interval 1 day, '%Y-%m-%dT%H:%M:%SZ')"
 
 
 class JobError(Exception):
@@ -100,14 +105,20 @@ def transform(document: dict[str, Any], options: Options, folder: Path) -> None:
     places = {"origin=added/": added, "origin=kept/": kept}
     points = {origin: with_fault(rows, options) if origin == at else Rows(rows, rows, rows) for origin, rows in places.items()}
     total = sum(rows.claimed.num_rows for rows in points.values())
-    night = document["cycle"]["intervalEnd"]
-    count = pa.table({"night": [night], "records": [total]}, pa.schema([(name, kind) for name, (_, kind) in TOTALS.items()]))
-    totals = count.slice(0, 0) if options.outcome == "empty" else count
+    by_day = document.get("refresh") is not None
+    if by_day:
+        claimed = pa.concat_tables([rows.claimed for rows in points.values()])
+        totals = totals_by_day(claimed)
+    else:
+        night = document["cycle"]["intervalEnd"]
+        count = pa.table({"night": [night], "records": [total]}, pa.schema([(name, kind) for name, (_, kind) in TOTALS.items()]))
+        totals = count.slice(0, 0) if options.outcome == "empty" else count
     # A job names its relations itself, also for a dry run, whose pipeline is `<name>.dry`.
     prefix = document["cycle"]["pipeline"].removesuffix(".dry").replace("-", "_")
     relations = [
-        write_relation(db, folder, output_uri, f"{prefix}_points", POINTS, points),
-        write_relation(db, folder, output_uri, f"{prefix}_totals", TOTALS, {"": Rows(totals, totals, totals)}),
+        write_relation(db, folder, output_uri, f"{prefix}_points", POINTS, points, "event_time" if by_day else None),
+        write_relation(db, folder, output_uri, f"{prefix}_totals", TOTALS_BY_DAY if by_day else TOTALS, {"": Rows(totals, totals, totals)},
+                       "day" if by_day else None),
     ]
     if options.outcome == "no-manifest":
         return
@@ -125,13 +136,14 @@ def read_records(db: duckdb.DuckDBPyConnection, document: dict[str, Any], folder
     if not paths:
         raise JobError(f"Cycle {document['cycleId']} lists no storage files: there is nothing to transform")
     # U+0000 is none of PostgreSQL's text.
+    night = "$night" if document.get("refresh") is None else f"({NIGHT_OF_DAY})"
     rows = db.execute(
-        """select event_time::timestamptz as event_time, replace(device_id, chr(0), chr(65533)) as device_id, longitude, latitude,
-             $night as night, cycle_id, generation::integer as generation, raw_object, raw_line::bigint as raw_line,
+        f"""select event_time::timestamptz as event_time, replace(device_id, chr(0), chr(65533)) as device_id, longitude, latitude,
+             {night} as night, cycle_id, generation::integer as generation, raw_object, raw_line::bigint as raw_line,
              coalesce(cycle_id = $cycle_id and generation = $generation, false) as _added
            from read_parquet($paths, hive_partitioning = false, union_by_name = true) order by event_time, longitude, latitude""",
-        {"paths": paths, "night": document["cycle"]["intervalEnd"], "cycle_id": document["cycleId"],
-         "generation": document["cycle"]["generation"]},
+        {"paths": paths, "cycle_id": document["cycleId"], "generation": document["cycle"]["generation"],
+         **({"night": document["cycle"]["intervalEnd"]} if document.get("refresh") is None else {})},
     ).to_arrow_table()
     found = (rows.num_rows, sum(rows["_added"].to_pylist()))
     expected = (document["rowCount"], document["addedRowCount"])
@@ -154,17 +166,36 @@ def with_fault(rows: pa.Table, options: Options) -> Rows:
     return Rows(rows, rows, rows)
 
 
+def totals_by_day(points: pa.Table) -> pa.Table:
+    days = pc.cast(pc.floor_temporal(points["event_time"], unit="day"), pa.date32())
+    counted = pa.table({"day": days, "night": points["night"]}).group_by(["day", "night"]).aggregate([([], "count_all")])
+    totals = counted.select(["day", "night", "count_all"]).rename_columns(["day", "night", "records"])
+    return totals.cast(pa.schema([(name, kind) for name, (_, kind) in TOTALS_BY_DAY.items()])).combine_chunks()
+
+
 def write_relation(db: duckdb.DuckDBPyConnection, folder: Path, output_uri: str, name: str, columns: Columns,
-                   places: dict[str, Rows]) -> dict[str, Any]:
-    """@returns `JobRelation` of domain/documents.ts"""
+                   places: dict[str, Rows], by: str | None = None) -> dict[str, Any]:
+    """@param by - the column of days, of a pipeline that is refreshed by day. @returns `JobRelation` of domain/documents.ts"""
     relation_uri = f"{output_uri}{name}/"
     stem = f"00000-{uuid4().hex[:12]}"
     parts: list[dict[str, Any]] = []
+    days: dict[str, dict[str, Any]] = {}
     for origin, rows in places.items():
         path = folder / "out.parquet"
         db.register("written", rows.parquet)
-        db.execute(f"copy written to '{path}' (format parquet, compression zstd)")
-        put_object(f"{relation_uri}parquet/{origin}{stem}.parquet", path.read_bytes())
+        below = {"": "written"}
+        if by is not None:
+            # A file without rows in the origin's own folder, and a folder for each day.
+            below = {"": "(from written limit 0)"}
+            for day, count in day_counts(rows.claimed, by).items():
+                where = f"event_date={day}/"
+                below[where] = f"(from written where {by}::date = date '{day}')"
+                noted = days.setdefault(day, {"day": day, "rows": 0, "parquet": {}})
+                noted["rows"] += count
+                noted["parquet"][{"origin=added/": "added", "origin=kept/": "kept", "": "all"}[origin]] = f"{relation_uri}parquet/{where}{origin}"
+        for where, source in below.items():
+            db.execute(f"copy {source} to '{path}' (format parquet, compression zstd)")
+            put_object(f"{relation_uri}parquet/{where}{origin}{stem}.parquet", path.read_bytes())
         lost = rows.claimed.num_rows - rows.copy.num_rows
         for start in range(0, rows.claimed.num_rows, PART_ROWS):
             claimed = min(PART_ROWS, rows.claimed.num_rows - start)
@@ -177,9 +208,15 @@ def write_relation(db: duckdb.DuckDBPyConnection, folder: Path, output_uri: str,
         "columns": [{"name": column, "type": declared} for column, (declared, _) in columns.items()],
         "rows": sum(rows.claimed.num_rows for rows in places.values()),
         **({"addedRows": places["origin=added/"].claimed.num_rows} if per_record else {}),
+        **({} if by is None else {"days": [days[day] for day in sorted(days)]}),
         "parquetUri": f"{relation_uri}parquet/",
         "copyParts": parts,
     }
+
+
+def day_counts(rows: pa.Table, by: str) -> dict[str, int]:
+    days = pc.cast(pc.floor_temporal(rows[by], unit="day"), pa.date32())
+    return {day.isoformat(): count for day, count in ((each["values"], each["counts"]) for each in pc.value_counts(days).to_pylist())}
 
 
 def put_part(uri: str, rows: pa.Table, claimed: int) -> dict[str, Any]:

@@ -78,7 +78,7 @@ function emrRequests(call: AwsCall): readonly AccessRequest[] {
   const [, , applicationId = '', , jobRunId = ''] = call.path.split('/');
   const application = `arn:aws:emr-serverless:${REGION}:${ACCOUNT}:/applications/${applicationId}`;
   const action = `emr-serverless:${call.operation}`;
-  if (call.operation !== 'StartJobRun') return [{ action, resource: call.operation === 'ListJobRuns' ? application : `${application}/jobruns/${jobRunId}` }];
+  if (call.operation !== 'StartJobRun') return [{ action, resource: jobRunId === '' ? application : `${application}/jobruns/${jobRunId}` }];
   return [
     { action, resource: application },
     // Its tags are set on the run that it makes.

@@ -12,7 +12,7 @@ Environment:
   MERIDIAN_SPARK_CLASS_ARCHIVE      JVM class archive made by ``python -m meridian_aws.class_archive``; used when the file is
                                     there (``<MERIDIAN_SPARK_JARS>/classes.jsa``): a session starts in a third of the time
   MERIDIAN_SPARK_ARCHIVE_TO         only for that tool: the next job's JVM writes such an archive when it ends
-  MERIDIAN_SPARK_CONCURRENCY        job runs at once (1); further ones are QUEUED
+  MERIDIAN_SPARK_CONCURRENCY        job runs at once (1); further ones are QUEUED. An application has no more pre-initialised drivers than this
   MERIDIAN_SPARK_CORES              local[N] (2)
   MERIDIAN_SPARK_DRIVER_MEMORY_MB   cap of a job's heap (2048)
   MERIDIAN_QUALITY_MEMORY_MB        heap of the rule evaluator (1024)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import logging
+import threading
 import time
 from typing import Any, Callable
 
@@ -19,6 +20,7 @@ logger = logging.getLogger("meridian.emr")
 
 SERVICE = "emr-serverless"
 _DEFAULT_IDLE_MINUTES = 15
+_IDLE_CHECK_SECONDS = 1.0
 _PAGE = 50
 # The service renews them; here they live longer than any run may take.
 _SESSION_SECONDS = 7 * 24 * 3600.0
@@ -28,11 +30,12 @@ class EmrServerless:
     """One handler object: applications here, runs in their store."""
 
     def __init__(self, settings: Settings, scope: Callable[[], tuple[str, str]], iam: Iam) -> None:
-        self.runs = RunStore(settings, iam.expire)
+        self.runs = RunStore(settings, iam.expire, self._run_ended)
         self._scope = scope
         self._iam = iam
         self._applications: dict[str, Record] = {}
         self._tokens: dict[str, Record] = {}
+        self._watch: threading.Thread | None = None
         self._operations: dict[str, Callable[[dict[str, Any]], Record]] = {
             "CreateApplication": self.create_application, "GetApplication": self._get_application,
             "ListApplications": self._list_applications, "UpdateApplication": self.update_application,
@@ -65,6 +68,9 @@ class EmrServerless:
             self._applications = data.get("applications", {})
             self._tokens = data.get("tokens", {})
             self.runs.restore(data.get("runs", {}))
+            for application in self._applications.values():
+                self._auto_stop(application)
+                self._keep_warm(application)
 
     def reset(self) -> None:
         self.runs.reset()
@@ -175,6 +181,31 @@ class EmrServerless:
 
     def _transit(self, application: Record, state: str) -> None:
         application.update(state=state, updatedAt=time.time(), usedAt=time.time())
+        self._keep_warm(application)
+
+    def _run_ended(self, run: Record) -> None:
+        application = self._applications.get(run["applicationId"])
+        if application is not None:
+            application["usedAt"] = time.time()
+            self._keep_warm(application)
+
+    def _keep_warm(self, application: Record) -> None:
+        self.runs.warm.keep(application, self.runs.busy(application["applicationId"]))
+        if self.runs.warm.applications() and (self._watch is None or not self._watch.is_alive()):
+            self._watch = threading.Thread(target=self._stop_idle, name="auto-stop", daemon=True)
+            self._watch.start()
+
+    def _stop_idle(self) -> None:
+        # Nobody may ask any more for an application whose drivers stand ready.
+        while True:
+            time.sleep(_IDLE_CHECK_SECONDS)
+            with self.runs.lock:
+                applications = self.runs.warm.applications()
+                for application_id in applications:
+                    self._auto_stop(self._applications[application_id])
+                if not applications:
+                    self._watch = None
+                    return
 
     def _application_reply(self, application: Record) -> Record:
         return {"applicationId": application["applicationId"], "name": application.get("name", ""), "arn": application["arn"]}

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import gzip
 import logging
-import re
 import secrets
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any, Callable
 
-from . import guard
+from .driver_log import last_exception
+from .guarded import Process, start_guarded
 from .iam import Credentials
 from .local_s3 import aws_client, download, split_s3_uri
 from .settings import Settings
 from .spark_submit import (job_environment, local_conf, parse_submit_parameters, spark_defaults, spark_submit_command,
                            write_properties)
+from .warm_drivers import Job, WarmDriver, WarmDrivers
 
 logger = logging.getLogger("meridian.emr")
 
@@ -47,13 +47,16 @@ def new_id() -> str:
 class RunStore:
     """All runs and what drives them. ``runs`` holds plain JSON, so that the emulator's own persistence can save it."""
 
-    def __init__(self, settings: Settings, expire: Callable[[Credentials], None]) -> None:
+    def __init__(self, settings: Settings, expire: Callable[[Credentials], None], ended: Callable[[Record], None]) -> None:
+        """:param ended: is told of each run that has left its driver"""
         self._settings = settings
         self._expire = expire
+        self._ended = ended
+        self.warm = WarmDrivers(settings)
         self.lock = threading.RLock()
         self.runs: dict[str, Record] = {}
         self._wake = threading.Condition(self.lock)
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, Process] = {}
         self._occupied: set[str] = set()
         self._closing = False
 
@@ -77,6 +80,11 @@ class RunStore:
         if process is not None:
             _tell(process, _DEFAULT_CANCEL_GRACE_SECONDS if grace_seconds is None else grace_seconds)
 
+    def busy(self, application_id: str) -> int:
+        """Runs of an application that have a driver, or are about to."""
+        with self.lock:
+            return sum(self.runs[run_id]["applicationId"] == application_id for run_id in self._occupied if run_id in self.runs)
+
     def close(self) -> None:
         """Ends every process and records the runs as failed; for the emulator's own end."""
         with self._wake:
@@ -86,6 +94,7 @@ class RunStore:
                 if run["state"] not in TERMINAL:
                     self._transit(run, "FAILED", _STOPPED_DETAILS)
             self._wake.notify_all()
+        self.warm.close()
         for process in processes.values():
             _tell(process, 0)
         for process in processes.values():
@@ -137,12 +146,11 @@ class RunStore:
 
     def _drive(self, run: Record, application: Record, credentials: Credentials) -> None:
         run_id = run["jobRunId"]
-        folder = self._settings.work_dir / "runs" / run_id
         try:
             self._await_slot(run, application)
             self._advance(run, "PENDING", "Job run is pending")
             self._advance(run, "SCHEDULED", "Job run is scheduled")
-            state, details = self._execute(run, application, credentials, folder)
+            state, details = self._execute(run, application, credentials)
         except RunCancelled:
             state, details = "CANCELLED", run["stateDetails"]
         except Exception as error:  # a run must end, whatever the double does wrong
@@ -150,7 +158,6 @@ class RunStore:
             state, details = "FAILED", f"Job run could not be started: {error}"
         finally:
             self._expire(credentials)
-            shutil.rmtree(folder, ignore_errors=True)
         with self._wake:
             self._occupied.discard(run_id)
             if run["state"] == "CANCELLING":
@@ -158,6 +165,8 @@ class RunStore:
             if run["state"] not in TERMINAL:
                 self._transit(run, state, details)
             self._wake.notify_all()
+            if not self._closing:
+                self._ended(run)
 
     def _await_slot(self, run: Record, application: Record) -> None:
         scheduler = application.get("schedulerConfiguration") or {}
@@ -183,50 +192,70 @@ class RunStore:
                    if other["state"] in ("SUBMITTED", "QUEUED") and other["jobRunId"] not in self._occupied]
         return not waiting or min(waiting, key=lambda other: (other["createdAt"], other["jobRunId"]))["jobRunId"] == run["jobRunId"]
 
-    def _execute(self, run: Record, application: Record, credentials: Credentials, folder: Path) -> tuple[str, str]:
-        region = run["arn"].split(":")[3]
-        s3 = aws_client("s3", self._settings, credentials, region)
-        folder.mkdir(parents=True, exist_ok=True)
+    def _execute(self, run: Record, application: Record, credentials: Credentials) -> tuple[str, str]:
         driver = run["jobDriver"]["sparkSubmit"]
         parsed = parse_submit_parameters(driver.get("sparkSubmitParameters") or "")
         overrides = run.get("configurationOverrides") or {}
         requested = {**spark_defaults(application.get("runtimeConfiguration")),
                      **spark_defaults(overrides.get("applicationConfiguration")), **parsed.conf}
+        warm = self.warm.take(application, run["jobRunId"], Job(driver["entryPoint"], parsed.options, requested))
+        folder = self._settings.work_dir / "runs" / run["jobRunId"] if warm is None else warm.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            return self._execute_in(folder, run, parsed.options, requested, credentials, warm)
+        finally:
+            if warm is not None:
+                warm.end()
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _execute_in(self, folder: Path, run: Record, given: dict[str, str], requested: dict[str, str], credentials: Credentials,
+                    warm: WarmDriver | None) -> tuple[str, str]:
+        region = run["arn"].split(":")[3]
+        s3 = aws_client("s3", self._settings, credentials, region)
+        driver = run["jobDriver"]["sparkSubmit"]
         try:
             entry_point = download(s3, driver["entryPoint"], folder / "entry")
             options = {name: self._fetched(s3, value, folder / name) if name in ("jars", "py-files", "files", "archives") else value
-                       for name, value in parsed.options.items()}
+                       for name, value in given.items()}
         except (FileNotFoundError, ValueError) as error:
             return "FAILED", f"Job failed, a file that it names could not be read: {error}"
-        properties = folder / "spark-defaults.conf"
-        write_properties(local_conf(requested, self._settings, region, folder), properties)
-        command = spark_submit_command(self._settings, properties, options, entry_point, driver.get("entryPointArguments") or [])
+        conf = local_conf(requested, self._settings, region, folder)
         environment = job_environment(self._settings, credentials, region, folder, requested)
-        code = self._run_process(run, command, environment, folder)
+        arguments = driver.get("entryPointArguments") or []
+
+        def start() -> Process:
+            if warm is not None:
+                try:
+                    return warm.hand_over(entry_point, arguments, options, conf, environment, credentials)
+                except OSError as error:
+                    logger.warning("Job run %s starts a driver of its own: the one that stood ready has died: %s", run["jobRunId"], error)
+            properties = folder / "spark-defaults.conf"
+            write_properties(conf, properties)
+            return start_guarded(spark_submit_command(self._settings, properties, options, entry_point, arguments), environment, folder)
+
+        code = self._run_process(run, start)
         self._upload_logs(s3, run, folder)
         if code == 0:
             return "SUCCESS", "Job run completed successfully"
         return "FAILED", ("Job failed, please check complete logs in configured logging destination. "
-                          f"ExitCode: {code}. Last few exceptions: {_last_exception(folder)}")
+                          f"ExitCode: {code}. Last few exceptions: {last_exception(folder)}")
 
-    def _run_process(self, run: Record, command: list[str], environment: dict[str, str], folder: Path) -> int:
+    def _run_process(self, run: Record, start: Callable[[], Process]) -> int:
         minutes = run["executionTimeoutMinutes"]
-        with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
+        with self.lock:
+            self._advance(run, "RUNNING", "Job run is running")
+            process = start()
+            self._processes[run["jobRunId"]] = process
+        try:
+            return process.wait(minutes * 60 if minutes else None)
+        except subprocess.TimeoutExpired:
+            self.cancel(run, None, f"Job run timed out: it ran longer than its executionTimeoutMinutes of {minutes}")
+            return process.wait()
+        finally:
             with self.lock:
-                self._advance(run, "RUNNING", "Job run is running")
-                process = subprocess.Popen([sys.executable, "-S", str(Path(guard.__file__)), *command], stdin=subprocess.PIPE,
-                                           stdout=stdout, stderr=stderr, env=environment, cwd=folder, start_new_session=True)
-                self._processes[run["jobRunId"]] = process
-            try:
-                return process.wait(minutes * 60 if minutes else None)
-            except subprocess.TimeoutExpired:
-                self.cancel(run, None, f"Job run timed out: it ran longer than its executionTimeoutMinutes of {minutes}")
-                return process.wait()
-            finally:
-                with self.lock:
-                    self._processes.pop(run["jobRunId"], None)
-                if process.stdin is not None:
-                    process.stdin.close()
+                self._processes.pop(run["jobRunId"], None)
+            if process.stdin is not None:
+                process.stdin.close()
 
     def _fetched(self, s3: Any, value: str, folder: Path) -> str:
         local: list[str] = []
@@ -253,26 +282,9 @@ class RunStore:
 
 
 _STOPPED_DETAILS = "Job failed: the local emulator was stopped while this job run was not finished"
-# boto3 names an exception after the error's code, such as botocore.errorfactory.AccessDenied.
-_EXCEPTION = re.compile(r"^(?:Caused by: |Exception in thread \S+ )?"
-                        r"((?:botocore\.errorfactory\.\w+|(?:[a-z_][\w$]*\.)*[A-Z][\w$.]*(?:Error|Exception|Exit|Interrupt))\b.*)$")
 
 
-def _last_exception(folder: Path) -> str:
-    lines: list[str] = []
-    # A Python driver's traceback goes to standard output: Spark merges both of its streams there.
-    for name in ("stderr", "stdout"):
-        try:
-            lines += (folder / name).read_text("utf-8", "replace").splitlines()
-        except OSError:
-            continue
-    found = [match.group(1) for line in lines if (match := _EXCEPTION.match(line.strip()))]
-    # The JVM reports every failed script once more; the script's own exception says more.
-    useful = [line for line in found if "SparkUserAppException" not in line]
-    return (useful or found or ["none found"])[-1]
-
-
-def _tell(process: subprocess.Popen[bytes], grace_seconds: float) -> None:
+def _tell(process: Process, grace_seconds: float) -> None:
     try:
         if process.stdin is not None:
             process.stdin.write(f"{grace_seconds}\n".encode())

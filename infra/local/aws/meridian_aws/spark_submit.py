@@ -28,6 +28,8 @@ _CONF_OPTIONS = {
 _REFUSED = {"--master", "--deploy-mode", "--proxy-user", "--principal", "--keytab", "--kill", "--status", "--supervise",
             "--queue", "--remote", "--properties-file"}
 
+DRIVER_ENV = "spark.emr-serverless.driverEnv."
+
 # Sizing for a fleet: on one machine the driver is all there is.
 _IGNORED_CONF = ("spark.executor.", "spark.dynamicAllocation.", "spark.emr-serverless.", "spark.driver.cores", "spark.driver.memory",
                  "spark.driver.memoryOverhead", "spark.master", "spark.submit.deployMode")
@@ -106,12 +108,12 @@ def local_conf(requested: dict[str, str], settings: Settings, region: str, local
     """The image's defaults, then what was requested, then what one machine with an emulator needs."""
     kept = {key: value for key, value in requested.items() if not key.startswith(_IGNORED_CONF)}
     conf = {**_IMAGE_DEFAULTS, **kept}
-    memory_mb = min(_memory_mb(requested.get("spark.driver.memory")) or settings.spark_driver_memory_mb, settings.spark_driver_memory_mb)
+    heap_mb = min(memory_mb(requested.get("spark.driver.memory")) or settings.spark_driver_memory_mb, settings.spark_driver_memory_mb)
     # Spark's own jars first: geotools carries an old slf4j, with which Spark would log nothing.
     class_path = [str(spark_home() / "jars" / "*"), *settings.spark_jars(), *filter(None, [kept.get("spark.driver.extraClassPath")])]
     conf.update({
         "spark.master": f"local[{settings.spark_cores}]",
-        "spark.driver.memory": f"{memory_mb}m",
+        "spark.driver.memory": f"{heap_mb}m",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.enabled": "false",
@@ -161,11 +163,12 @@ def spark_submit_command(settings: Settings, properties: Path, options: dict[str
     return [*command, str(entry_point), *arguments]
 
 
-def job_environment(settings: Settings, credentials: Credentials, region: str, local_dir: Path, conf: dict[str, str]) -> dict[str, str]:
-    """What a process of the image would find; nothing of the emulator's own environment but the way to Java."""
+def job_environment(settings: Settings, credentials: Credentials | None, region: str, local_dir: Path, conf: dict[str, str]) -> dict[str, str]:
+    """What a process of the image would find; nothing of the emulator's own environment but the way to Java.
+
+    :param credentials: of the execution role, where they are known by now
+    """
     inherited = {name: os.environ[name] for name in ("PATH", "JAVA_HOME", "LANG", "LC_ALL", "TZ") if name in os.environ}
-    prefix = "spark.emr-serverless.driverEnv."
-    declared = {key.removeprefix(prefix): value for key, value in conf.items() if key.startswith(prefix)}
     return {
         **inherited,
         "HOME": str(local_dir),
@@ -180,18 +183,24 @@ def job_environment(settings: Settings, credentials: Credentials, region: str, l
         "AWS_ENDPOINT_URL": settings.endpoint,
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
-        # Of the execution role; s3a looks for them here as well.
-        **credentials.environment(),
+        # s3a looks for them here as well.
+        **({} if credentials is None else credentials.environment()),
         "AWS_EC2_METADATA_DISABLED": "true",
-        **declared,
+        **driver_environment(conf),
     }
+
+
+def driver_environment(conf: dict[str, str]) -> dict[str, str]:
+    """The variables that ``spark.emr-serverless.driverEnv.`` sets."""
+    return {key.removeprefix(DRIVER_ENV): value for key, value in conf.items() if key.startswith(DRIVER_ENV)}
 
 
 def spark_home() -> Path:
     return Path(pyspark.__file__).parent
 
 
-def _memory_mb(text: str | None) -> int | None:
+def memory_mb(text: str | None) -> int | None:
+    """Megabytes of Spark's spelling of memory; None where it is none."""
     units = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024 * 1024}
     trimmed = (text or "").strip().lower().removesuffix("b")
     if trimmed[:-1].isdecimal() and trimmed[-1] in units:
