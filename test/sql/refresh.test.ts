@@ -1,6 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import fc from 'fast-check';
-import { findServedVersion } from '../../sql/queries/versions';
+import { copyDays } from '../../activities/copy-days';
+import { findServedVersion, findVersion } from '../../sql/queries/versions';
 import { FailureType } from '../../domain/failure-type';
 import { nextDay } from '../../domain/refresh';
 import { createTestDatabase, type TestDatabase } from '../support/postgres';
@@ -107,9 +108,14 @@ describe('a pipeline that is refreshed by day', () => {
     const { version, table } = await run(lake.activities.createCandidate, { ...opened, spec, relation, manifest, input: prepared.input });
     const input = { cycle: opened.cycle, spec, relation, version, manifest, input: prepared.input };
 
+    const [candidate, base] = [await findVersion(test.db, { relation, version }), await findVersion(test.db, { relation, version: 1 })];
+    if (candidate === undefined || base === undefined) throw new Error('both versions are on record');
+    const copy = { pool: test.pool, candidate, base, by: { name: 'seen_at', type: 'timestamptz' }, copy: { first: '2018-08-02', last: '2018-08-03', rows: 900 } } as const;
+    const copied = await Promise.all(Array.from({ length: 4 }, () => run(copyDays, copy)));
     await Promise.all(Array.from({ length: 4 }, () => run(lake.activities.loadRelation, input)));
     const loaded = await run(lake.activities.loadRelation, input);
 
+    expect(copied.filter(Boolean)).toHaveLength(1);
     expect(loaded).toEqual({ rows: 920, parts: 2 });
     expect((await test.pool.query(`select count(*) as rows from ${table}`)).rows).toEqual([{ rows: 920 }]);
     expect((await test.pool.query(`select part_uri, rows from meridian.load_part where relation = $1 and version = $2 and part_uri like 'postgresql:%'`, [relation, version])).rows).toEqual([

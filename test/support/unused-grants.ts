@@ -12,7 +12,7 @@ const EXCUSED: readonly (readonly [pattern: RegExp, why: string])[] = [
   [/^events /, 'no declared pipeline runs on each object: test/inbox has one'],
   [/^backlog /, 'the backlog scales the service of the runtime stack, on AWS alone'],
   [/^worker sts:AssumeRole role\/\S*(DryRun|Events|Backlog)/, 'for these three'],
-  [/^(ingest|load|publish|transform) s3:ListBucket /, 'tells an object that is not there from one that may not be read'],
+  [/^(ingest|gate|load|publish|transform) s3:ListBucket /, 'tells an object that is not there from one that may not be read'],
   [/^ingest (s3:DeleteObject|s3:GetObject storage|dynamodb:(BatchGet|Put|Delete)Item)/, 'an attempt that follows a broken one, records whose witness is looked at, objects that are set aside'],
   [/^ingest s3:GetObject raw/, 'an object from before its bucket had versions'],
   [/^transform (s3:GetObject artifacts\/logs|emr-serverless:(ListJobRuns|CancelJobRun))/, 'a job that failed, was given up, or whose start was not answered'],
