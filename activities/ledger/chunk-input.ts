@@ -123,7 +123,7 @@ function soundTables({ raw }: PipelineSpec): readonly string[] {
 }
 
 /** By name or by its first two bytes: devices and Firehose do not always agree on the suffix. */
-async function isGzip(key: string, path: string): Promise<boolean> {
+export async function isGzip(key: string, path: string): Promise<boolean> {
   if (key.endsWith('.gz')) return true;
   const file = await open(path);
   try {

@@ -29,6 +29,8 @@ export interface LocalAws {
   /** For processes that read the environment. */
   readonly env: Readonly<Record<string, string>>;
   log(): string;
+  /** Of the process that runs now; 0 when it did not start. */
+  pid(): number;
   /** SIGTERM, as `down` does; the state stays for `restart`. */
   terminate(): Promise<void>;
   /** SIGKILL: nothing is saved, nothing is told. */
@@ -97,6 +99,7 @@ export async function startLocalAws(settings: Readonly<Record<string, string>> =
       AWS_ACCESS_KEY_ID: credentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
     },
+    pid: () => child.pid ?? 0,
     log: () => readFileSync(join(home, 'log'), 'utf8'),
     terminate: () => end(child, 'SIGTERM'),
     kill: () => end(child, 'SIGKILL'),

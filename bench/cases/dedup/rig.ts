@@ -37,6 +37,7 @@ export class DedupRig {
     private readonly spec: PipelineSpec,
     private readonly shape: Omit<BatchShape, 'lastDay'>,
     readonly deps: LedgerStack['deps'],
+    private readonly awsPid: number,
   ) {}
 
   /** @param root - the checkout whose activities are measured */
@@ -46,19 +47,20 @@ export class DedupRig {
     const ours: OurTask = { clientConfig: stack.clientConfig, deps: { ...deps, s3: undefined, dynamodb: undefined } };
     const plain: PlainTask = { memoryMb: DUCKDB_MEMORY_MB, spillDir: join(scratch, 'spill') };
     const spec: PipelineSpec = { ...SPEC, raw: { ...SPEC.raw, format: shape.format }, dedup: { ...SPEC.dedup, chunkBytes: CHUNK_BYTES[shape.format] } };
-    return new DedupRig(scratch, startChild(join(root, 'bench/cases/dedup/ours.ts'), ours), startChild(join(__dirname, 'plain.ts'), plain), spec, shape, deps);
+    return new DedupRig(scratch, startChild(join(root, 'bench/cases/dedup/ours.ts'), ours), startChild(join(__dirname, 'plain.ts'), plain), spec, shape, deps, stack.awsPid());
   }
 
   /** Uploads a night of objects, as many as `objects`, each of its ranges. */
   async upload(objects: readonly (readonly RecordRange[])[]): Promise<Night> {
     const index = this.nights.length;
-    const day = dateOf(FIRST_DAY_MS + index * DAY_MS);
+    const dayMs = WARM_UP_DAY_MS + index * DAY_MS;
+    const day = dateOf(dayMs);
     const records = objects.flat().reduce((sum, { from, to }) => sum + to - from, 0);
     const files: string[] = [];
     const raw: { readonly Key: string; readonly VersionId: string }[] = [];
     for (const [number, ranges] of objects.entries()) {
-      // All of a record's event dates lie before the first night's end, so that a repeat is the same on any night.
-      const body = await objectOf(ranges, { ...this.shape, lastDay: dateOf(FIRST_DAY_MS) }, this.scratch);
+      // All of a record's event dates lie before the first measured night's end, so that a repeat is the same on any night, and not too late.
+      const body = await objectOf(ranges, { ...this.shape, lastDay: dateOf(Math.min(dayMs, WARM_UP_DAY_MS + DAY_MS)) }, this.scratch);
       const name = `part-${String(number).padStart(5, '0')}${this.shape.format === 'parquet' ? '.parquet' : '.json.gz'}`;
       const path = join(this.scratch, `night-${index}-${name}`);
       writeFileSync(path, body);
@@ -66,17 +68,20 @@ export class DedupRig {
       const Key = rawKey(`${day}T23`, name, this.spec);
       raw.push({ Key, VersionId: await putRaw(this.deps, Key, body) });
     }
-    const night = { end: dateOf(FIRST_DAY_MS + (index + 1) * DAY_MS), records, files, raw, out: join(this.scratch, `plain-${index}`) };
+    const night = { end: dateOf(dayMs + DAY_MS), records, files, raw, out: join(this.scratch, `plain-${index}`) };
     this.nights.push(night);
     return night;
   }
 
-  async byUs(night: Night): Promise<{ readonly answer: OurAnswer; readonly usage: Usage }> {
+  /** `servers` is what the local S3 and DynamoDB took of the same cores meanwhile; it is not in `usage`. */
+  async byUs(night: Night): Promise<{ readonly answer: OurAnswer; readonly usage: Usage; readonly servers: Usage }> {
     const cycle = nightEnding(night.end, 1, this.spec);
     await this.order<OurOrder, object>(this.ours, { step: 'discover', cycle, spec: this.spec });
-    const { result, usage } = await measured([this.ours.pid], () => this.order<OurOrder, OurAnswer>(this.ours, { step: 'dedup', cycle, spec: this.spec }));
+    const { result: { result, usage }, usage: servers } = await measured([this.awsPid], () =>
+      measured([this.ours.pid], () => this.order<OurOrder, OurAnswer>(this.ours, { step: 'dedup', cycle, spec: this.spec })),
+    );
     await this.order<OurOrder, object>(this.ours, { step: 'mark', cycle, spec: this.spec });
-    return { answer: result, usage };
+    return { answer: result, usage, servers };
   }
 
   /** May be asked again for the same night: it only reads. */
@@ -106,7 +111,8 @@ export class DedupRig {
 
 /** A million Parquet rows or 300,000 gzipped lines a chunk. */
 const CHUNK_BYTES = { parquet: 32 * 1024 ** 2, 'json-lines': 12 * 1024 ** 2 } as const;
-const FIRST_DAY_MS = Date.parse('2018-08-01T00:00:00Z');
+/** Of the night before those that are measured. */
+const WARM_UP_DAY_MS = Date.parse('2018-07-31T00:00:00Z');
 
 function dateOf(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
@@ -114,6 +120,6 @@ function dateOf(ms: number): string {
 
 /** What plain DuckDB and the product must agree on before their times mean anything. @throws Error that says on what they differ */
 export function expectSame(counts: RecordCounts, plain: PlainAnswer, night: Night): void {
-  if (counts.read === night.records && counts.stored === plain.stored) return;
-  throw new Error(`Of ${night.records} records the product read ${counts.read} and stored ${counts.stored}; plain DuckDB stored ${plain.stored}`);
+  if (counts.read === night.records && counts.stored === plain.stored && counts.stored + counts.duplicates === counts.read) return;
+  throw new Error(`Of ${night.records} records the product read ${counts.read}, stored ${counts.stored} and found ${counts.duplicates} repeated; plain DuckDB stored ${plain.stored}`);
 }

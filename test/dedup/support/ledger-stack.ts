@@ -20,6 +20,8 @@ export interface LedgerStack {
   readonly dynamodb: DynamoDBClient;
   /** For clients of another process. */
   readonly clientConfig: LocalAws['clientConfig'];
+  /** The emulator's process. */
+  awsPid(): number;
   /** Another set of empty buckets and tables on the same emulator. */
   fresh(): Promise<Deps>;
   stop(): Promise<void>;
@@ -63,6 +65,7 @@ export async function startLedgerStack(): Promise<LedgerStack> {
     s3,
     dynamodb,
     clientConfig: aws.clientConfig,
+    awsPid: () => aws.pid(),
     fresh,
     async stop() {
       s3.destroy();
