@@ -12,12 +12,6 @@ import { sqlName, sqlText } from './sql-text';
 const DAY_MS = 86_400_000;
 /** Small files go as buffers, which the SDK can send again by itself; a stream's fault is the activity's retry. */
 const BUFFERED_BYTES = 32 * 1024 ** 2;
-/**
- * Against the defaults, level 3 and dictionaries of up to 24,576 values, a third less CPU for a tenth more bytes: positions and speeds
- * do not repeat enough for either.
- */
-const STORAGE_FORMAT = 'format parquet, compression zstd, compression_level 1, dictionary_size_limit 8192';
-
 export interface LocalFile {
   readonly path: string;
   readonly key: string;
@@ -77,7 +71,7 @@ export function storageCopySql(spec: PipelineSpec, cycle: CycleRef, day: number 
         where _reason is null and _day = ${day} ${kept}
         order by ${sqlName(spec.record.eventTime)}, _position
       )
-    ) to ${sqlText(path)} (${STORAGE_FORMAT})`;
+    ) to ${sqlText(path)} (format parquet, compression zstd)`;
 }
 
 /** Objects are numbered from 0, lists from 1. */
