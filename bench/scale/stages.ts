@@ -41,15 +41,16 @@ export interface Ways {
 
 /** Work of one unit, measured where a benchmark has it. */
 export function unitCosts(measured: Measured) {
+  const copyRows = measured.cost('load', /4-streams\/rate$/, 'rows/s by 4 streams', assumed(300_000, 'rows/s by 4 streams', 'not on record'));
   return {
     dedupCpu: measured.cost('dedup', /parquet-.*\/0%-repeats\/cpu$/, 'CPU-s a million records', assumed(4, 'CPU-s a million records', 'not on record')),
     dedupWrites: measured.cost('dedup', /parquet-.*\/0%-repeats\/write-units$/, 'write units a million new records', assumed(20_000, 'write units a million new records', 'the limit')),
-    copyRows: measured.cost('load', /4-streams\/rate$/, 'rows/s by 4 streams', assumed(300_000, 'rows/s by 4 streams', 'not on record')),
+    copyRows,
     actions: measured.cost('cycle-overhead', /\/actions$/, 'actions a cycle', assumed(44, 'actions a cycle', 'counted in a recorded history')),
     sparkDedupCpu: assumed(12, 'CPU-s a million records', 'three times what DuckDB takes'),
     sparkCpu: assumed(30, 'CPU-s a million rows', 'no benchmark isolates the job yet'),
     qualityCpu: assumed(6, 'CPU-s a million rows', 'no benchmark isolates the gate yet'),
-    copiedInside: assumed(900_000, 'rows/s', 'three times COPY'),
+    copiedInside: assumed(2 * copyRows.value, 'rows/s', 'twice COPY, as its CPU in the benchmark `refresh` has it'),
     indexRows: assumed(400_000, 'rows/s', 'GiST and btree of a point table, one process'),
     sparkStart: assumed(90, 's', 'a cold application; pre-initialised capacity takes it away'),
   } satisfies Readonly<Record<string, UnitCost>>;
