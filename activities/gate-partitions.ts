@@ -1,13 +1,12 @@
-import { BatchCreatePartitionCommand, DeletePartitionCommand, EntityNotFoundException, GetPartitionsCommand, type GlueClient } from '@aws-sdk/client-glue';
+import { DeletePartitionCommand, EntityNotFoundException, GetPartitionsCommand, type GlueClient } from '@aws-sdk/client-glue';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { ApplicationFailure } from '@temporalio/common';
 import { type CycleRef, generationPrefix } from '../domain/cycle';
-import type { S3Pointer, TransformInput } from '../domain/documents';
-import { FailureType } from '../domain/failure-type';
+import type { S3Pointer } from '../domain/documents';
 import { outputName, type PipelineSpec } from '../domain/pipeline-spec';
 import { isRefreshedByDay } from '../domain/refresh';
+import { createCatalogPartitions } from './catalog-partitions';
 import { readJobRelation, relationOf } from './job-relation';
-import { readJsonDocument } from './json-document';
+import { requiredTransformInput } from './transform-input';
 
 /** What the job was given and what it left: of a pipeline that is refreshed by day they say where the rows of each day stand. */
 export interface TransformDocuments {
@@ -21,7 +20,6 @@ export interface GatePartition {
   readonly location: string;
 }
 
-const PARTITIONS_PER_CALL = 100; // BatchCreatePartition's limit
 const DELETIONS_AT_ONCE = 10; // Glue has no limit of its own; it throttles
 
 /** The partition value that holds one generation's rows in the candidate table of the catalog. */
@@ -45,10 +43,7 @@ export async function gatePartitions(
   const whole = ['added', 'kept'].map((origin) => ({ origin, location: `${parquetUri}/origin=${origin}/` }));
   if (documents === undefined || !isRefreshedByDay(spec)) return whole;
   const { days = [] } = await readJobRelation(s3, documents.manifest, relation);
-  const given = await readJsonDocument<TransformInput>(s3, documents.input);
-  if (given === undefined) {
-    throw ApplicationFailure.nonRetryable(`s3://${documents.input.bucket}/${documents.input.key} is gone: expected the input of the transform`, FailureType.JobOutputInvalid);
-  }
+  const given = await requiredTransformInput(s3, documents.input);
   return [
     ...whole,
     ...days.flatMap(({ day, parquet }) => Object.entries(parquet).map(([origin, location]) => ({ origin: `${origin}-${day}`, location }))),
@@ -61,31 +56,8 @@ export async function gatePartitions(
 
 /** Makes the rows visible to Glue. Idempotent by partition. @throws `JobRefused` */
 export async function createGatePartitions(glue: GlueClient, database: string, spec: PipelineSpec, cycle: CycleRef, partitions: readonly GatePartition[]): Promise<void> {
-  const table = candidateCatalogTable(spec.dataset);
-  for (let from = 0; from < partitions.length; from += PARTITIONS_PER_CALL) {
-    const { Errors } = await glue.send(
-      new BatchCreatePartitionCommand({
-        DatabaseName: database,
-        TableName: table,
-        PartitionInputList: partitions.slice(from, from + PARTITIONS_PER_CALL).map(({ origin, location }) => ({
-          Values: [qualityRunPartition(cycle), origin],
-          StorageDescriptor: {
-            Location: location,
-            InputFormat: 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat',
-            OutputFormat: 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat',
-            SerdeInfo: { SerializationLibrary: 'org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe' },
-          },
-        })),
-      }),
-    );
-    const refused = (Errors ?? []).filter((error) => error.ErrorDetail?.ErrorCode !== 'AlreadyExistsException');
-    if (refused.length > 0) {
-      throw ApplicationFailure.create({
-        message: `Glue refused ${refused.length} partition(s) of ${database}.${table}: ${JSON.stringify(refused.slice(0, 10))}`,
-        type: FailureType.JobRefused,
-      });
-    }
-  }
+  const run = qualityRunPartition(cycle);
+  await createCatalogPartitions(glue, database, candidateCatalogTable(spec.dataset), partitions.map(({ origin, location }) => ({ values: [run, origin], location })));
 }
 
 /** The partitions that a step of the gate looks at. */

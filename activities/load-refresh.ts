@@ -1,7 +1,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Kysely } from 'kysely';
-import type { JobRelation, S3Pointer, TransformInput } from '../domain/documents';
+import type { JobRelation, S3Pointer } from '../domain/documents';
 import { FailureType } from '../domain/failure-type';
 import type { ColumnSpec, PipelineSpec, RelationSpec } from '../domain/pipeline-spec';
 import { copiesOf, type DayCopy, refreshColumn, type RefreshPlan } from '../domain/refresh';
@@ -9,7 +9,7 @@ import type { NotedDay } from '../sql/queries/version-days';
 import { findVersion, type VersionRow } from '../sql/queries/versions';
 import type { Database, VersionRefresh } from '../sql/schema';
 import { relationOf } from './job-relation';
-import { readJsonDocument } from './json-document';
+import { requiredTransformInput } from './transform-input';
 
 /** What a candidate takes over from the version that it builds on. */
 export interface LoadRefresh {
@@ -33,9 +33,7 @@ export async function readRefresh(
 ): Promise<LoadRefresh> {
   const by = refreshColumn(relationOf(spec, relation));
   if (input === undefined || by === undefined) return { copies: [], rows: 0 };
-  const document = await readJsonDocument<TransformInput>(s3, input);
-  if (document === undefined) throw ApplicationFailure.nonRetryable(`s3://${input.bucket}/${input.key} is gone: expected the input of the transform`, FailureType.JobOutputInvalid);
-  const plan = document.refresh;
+  const { refresh: plan } = await requiredTransformInput(s3, input);
   if (plan === undefined) return { copies: [], rows: 0 };
   const version = plan.base[relation];
   if (version === undefined) return { plan, copies: [], rows: 0 };

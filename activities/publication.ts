@@ -1,14 +1,13 @@
 import { type CloudWatchClient, PutMetricDataCommand } from '@aws-sdk/client-cloudwatch';
-import { BatchCreatePartitionCommand, type GlueClient } from '@aws-sdk/client-glue';
+import type { GlueClient } from '@aws-sdk/client-glue';
 import { PublishCommand, type SNSClient } from '@aws-sdk/client-sns';
 import { log } from '@temporalio/activity';
-import { ApplicationFailure } from '@temporalio/common';
 import { type AnnounceOutcomeInput, outcomeIdOf } from '../domain/announcement';
 import { outcomeMessage } from '../domain/announcement-bodies';
 import { type CycleRef, cycleId } from '../domain/cycle';
-import { FailureType } from '../domain/failure-type';
 import { METRIC_NAMESPACE, metricsOf } from '../domain/metrics';
 import type { PipelineSpec } from '../domain/pipeline-spec';
+import { createCatalogPartitions } from './catalog-partitions';
 import { deleteGatePartitions } from './gate-partitions';
 import type { TransformDocumentDependencies } from './transform-documents';
 
@@ -25,8 +24,6 @@ export interface PublicationDependencies {
   readonly confirmNotification: (outcomeId: string) => Promise<void>;
 }
 
-const PARTITIONS_PER_CALL = 100; // BatchCreatePartition's limit
-
 /** Activities that tell the world of a cycle: catalog partitions, metrics, one notification. */
 export function createPublicationActivities(deps: PublicationDependencies) {
   return {
@@ -34,30 +31,8 @@ export function createPublicationActivities(deps: PublicationDependencies) {
     async publishPartitions({ cycle, spec }: { readonly cycle: CycleRef; readonly spec: PipelineSpec }): Promise<{ dates: number }> {
       const mine = (await deps.liveStorageFiles(spec)).filter((file) => cycleId(file.cycle) === cycleId(cycle));
       const dates = [...new Set(mine.map((file) => file.eventDate))].sort();
-      for (let from = 0; from < dates.length; from += PARTITIONS_PER_CALL) {
-        const { Errors } = await deps.glue.send(
-          new BatchCreatePartitionCommand({
-            DatabaseName: deps.glueDatabase,
-            TableName: spec.dataset,
-            PartitionInputList: dates.slice(from, from + PARTITIONS_PER_CALL).map((date) => ({
-              Values: [date],
-              StorageDescriptor: {
-                Location: `s3://${deps.storageBucket}/${spec.dataset}/event_date=${date}/`,
-                InputFormat: 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat',
-                OutputFormat: 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat',
-                SerdeInfo: { SerializationLibrary: 'org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe' },
-              },
-            })),
-          }),
-        );
-        const refused = (Errors ?? []).filter((error) => error.ErrorDetail?.ErrorCode !== 'AlreadyExistsException');
-        if (refused.length > 0) {
-          throw ApplicationFailure.create({
-            message: `Glue refused partitions of ${deps.glueDatabase}.${spec.dataset}: ${JSON.stringify(refused)}`,
-            type: FailureType.JobRefused,
-          });
-        }
-      }
+      const partitions = dates.map((date) => ({ values: [date], location: `s3://${deps.storageBucket}/${spec.dataset}/event_date=${date}/` }));
+      await createCatalogPartitions(deps.glue, deps.glueDatabase, spec.dataset, partitions);
       return { dates: dates.length };
     },
 

@@ -5,7 +5,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Kysely } from 'kysely';
 import { FailureType } from '../domain/failure-type';
 import { outputName, type PipelineSpec } from '../domain/pipeline-spec';
-import { type DayInput, planDays, refreshColumns, type RefreshBase, type RefreshPlan } from '../domain/refresh';
+import { type DayInput, planDays, rebuildAll, refreshColumns, type RefreshBase, type RefreshPlan } from '../domain/refresh';
 import { readBase } from '../sql/queries/version-days';
 import { findServedVersion } from '../sql/queries/versions';
 import type { Database } from '../sql/schema';
@@ -37,7 +37,7 @@ export async function planRefresh(deps: RefreshDependencies, spec: PipelineSpec,
   const days = dayInputs(files, hashOf({ ...declared(spec), references, jobs: deps.jobsUri, engine: await engineOf(deps) }));
   const plannedAt = new Date().toISOString();
   const common = { plannedAt, columns: refreshColumns(spec), jobsUri: deps.jobsUri, references };
-  if (full) return { ...common, ...everyDay(days), why: 'asked for' };
+  if (full) return { ...common, ...rebuildAll(days), keptUris: [], why: 'asked for' };
   const bases = new Map<string, RefreshBase>();
   for (const { name } of spec.relations) {
     const served = await findServedVersion(deps.db, name);
@@ -50,7 +50,7 @@ export async function planRefresh(deps: RefreshDependencies, spec: PipelineSpec,
 
 /** The plan of a dry run: all days, from files that nobody will find again, so nothing will ever be copied from it. */
 export function planDryRun(spec: PipelineSpec, files: readonly DatedFile[]): RefreshPlan {
-  return { plannedAt: new Date().toISOString(), columns: refreshColumns(spec), references: {}, ...everyDay(dayInputs(files, 'dry run')) };
+  return { plannedAt: new Date().toISOString(), columns: refreshColumns(spec), references: {}, ...rebuildAll(dayInputs(files, 'dry run')), keptUris: [] };
 }
 
 /** Name → ETag of the pipeline's reference data. @throws `Misconfigured`, not retryable, for one that is not there */
@@ -72,10 +72,6 @@ export async function referenceEtags(
     etags[name] = found.ETag;
   }
   return etags;
-}
-
-function everyDay(days: readonly DayInput[]) {
-  return { rebuilt: days, kept: [], ranges: [], keptUris: [], base: {} };
 }
 
 /** In order. A file's key is never written twice, so key and rows stand for its content. */

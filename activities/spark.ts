@@ -19,9 +19,9 @@ import type { SparkUsage } from '../domain/spark-usage';
 import { clientToken, parametersHash } from './client-token';
 import type { CycleActivities } from './cycles';
 import { executionPolicy } from './execution-policy';
-import { readJsonDocument } from './json-document';
 import { isGivenUp, pollUntil } from './poll-until';
 import { driverErrorLines, withoutValues } from './spark-log';
+import { requiredTransformInput } from './transform-input';
 
 export interface SparkDependencies {
   readonly emr: EMRServerlessClient;
@@ -75,7 +75,7 @@ export function createSparkActivities(deps: SparkDependencies) {
      */
     async submitSparkJob({ cycle, spec, input }: SubmitSparkJobInput): Promise<SparkJobRef> {
       const token = clientToken(cycle, 'transform');
-      const request = startRequest(deps, cycle, spec, { input, document: await inputDocument(deps.s3, input) }, token);
+      const request = startRequest(deps, cycle, spec, { input, document: await requiredTransformInput(deps.s3, input) }, token);
       await deps.jobRecords.recordJob({ cycle, step: 'transform', kind: 'emr', clientToken: token, parametersHash: parametersHash(request) });
       const { jobRunId } = await emr.send(new StartJobRunCommand(request));
       if (jobRunId === undefined) {
@@ -157,13 +157,6 @@ function usageOf(run: JobRun): SparkJobUsage {
     memoryGbHours: used?.memoryGBHour ?? 0,
     storageGbHours: used?.storageGBHour ?? 0,
   };
-}
-
-/** It was written before, and is never written again: each attempt reads the same. */
-async function inputDocument(s3: S3Client, { bucket, key }: S3Pointer): Promise<TransformInput> {
-  const document = await readJsonDocument<TransformInput>(s3, { bucket, key });
-  if (document !== undefined) return document;
-  throw ApplicationFailure.nonRetryable(`s3://${bucket}/${key} is gone: expected the input of the transform`, FailureType.JobOutputInvalid);
 }
 
 function startRequest(

@@ -8,6 +8,7 @@ import { isRefreshedByDay, type RefreshPlan, type RefreshSummary, summaryOf } fr
 import { relationOf } from './job-relation';
 import { readJsonDocument, writeJsonDocumentOnce } from './json-document';
 import { planRefresh, referenceEtags, type RefreshDependencies } from './refresh-plan';
+import { requiredTransformInput } from './transform-input';
 
 /** A storage file with the cycle generation that stored it. */
 export interface LiveStorageFile {
@@ -51,9 +52,7 @@ export function createTransformDocumentActivities(deps: TransformDocumentDepende
     /** What an earlier generation's transform was given. Idempotent: reads only. @throws `JobOutputInvalid`, not retryable, when it is gone */
     async readTransformInput({ cycle, spec }: { readonly cycle: CycleRef; readonly spec?: PipelineSpec }): Promise<PreparedTransform> {
       const pointer = transformInputPointer(deps.buckets.artifacts, cycle);
-      const document = await readJsonDocument<TransformInput>(deps.s3, pointer);
-      if (document !== undefined) return preparedOf(pointer, document, spec);
-      throw ApplicationFailure.nonRetryable(`s3://${pointer.bucket}/${pointer.key} is gone: expected the input of the transform that is reused`, FailureType.JobOutputInvalid);
+      return preparedOf(pointer, await requiredTransformInput(deps.s3, pointer, 'the transform that is reused'), spec);
     },
 
     /**

@@ -98,6 +98,14 @@ export function refreshColumn(relation: RelationSpec): ColumnSpec | undefined {
   return relation.columns.find((column) => column.name === relation.refreshBy);
 }
 
+/** Which days are made anew, and which are copied from where. */
+export type PlannedDays = Pick<RefreshPlan, 'rebuilt' | 'kept' | 'ranges' | 'base' | 'why'>;
+
+/** Copies nothing. */
+export function rebuildAll(days: readonly DayInput[]): PlannedDays {
+  return { rebuilt: days, kept: [], ranges: [], base: {} };
+}
+
 /**
  * Decides which days are copied. In doubt all are rebuilt: without a base, with one whose days are not on record, when nothing is the
  * same any more, and when everything is, since then somebody wants the rows made again.
@@ -109,8 +117,8 @@ export function planDays(
   days: readonly DayInput[],
   bases: ReadonlyMap<string, RefreshBase>,
   now: string,
-): Pick<RefreshPlan, 'rebuilt' | 'kept' | 'ranges' | 'base' | 'why'> {
-  const whole = (why: string) => ({ rebuilt: days, kept: [], ranges: [], base: {}, why });
+): PlannedDays {
+  const whole = (why: string) => ({ ...rebuildAll(days), why });
   for (const relation of relations) {
     const base = bases.get(relation);
     if (base === undefined) return whole(`no version of "${relation}" is served`);

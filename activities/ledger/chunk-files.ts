@@ -12,6 +12,7 @@ import { sqlName, sqlText } from './sql-text';
 const DAY_MS = 86_400_000;
 /** Small files go as buffers, which the SDK can send again by itself; a stream's fault is the activity's retry. */
 const BUFFERED_BYTES = 32 * 1024 ** 2;
+
 export interface LocalFile {
   readonly path: string;
   readonly key: string;
@@ -59,7 +60,7 @@ export async function writeStorageFiles(
 }
 
 /** Writes the records in `keep` of one day since 1970 to a Parquet file, sorted by event time. @param isAllKept - no sound record of the day is missing in `keep` */
-export function storageCopySql(spec: PipelineSpec, cycle: CycleRef, day: number | string, path: string, isAllKept = false): string {
+function storageCopySql(spec: PipelineSpec, cycle: CycleRef, day: number, path: string, isAllKept: boolean): string {
   const fields = spec.record.fields.map((field) => sqlName(field.name)).join(', ');
   const kept = isAllKept ? '' : `and _position in (select _position from keep where _day = ${day})`;
   // The objects' names come in after the sort, which would carry them along a million times.

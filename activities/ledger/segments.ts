@@ -13,9 +13,10 @@ import { segmentAsParquet } from './segment-file';
 /** With its keys an item stays within 350 KiB: 350 write units, and room below DynamoDB's 400 KB. */
 export const FINGERPRINTS_PER_SEGMENT = 22_384;
 const SEGMENT_BYTES = FINGERPRINTS_PER_SEGMENT * FINGERPRINT_BYTES;
-export const PUTS_AT_ONCE = 4;
+const PUTS_AT_ONCE = 4;
 /** Some 5.6 MB an answer of BatchGetItem's 16 MB, so that parsing one does not hold up heartbeats. */
 const SEGMENTS_PER_READ = 16;
+
 /** What an attempt put for one event date. */
 export interface OwnSegments {
   readonly eventDate: string;
@@ -42,7 +43,7 @@ export async function putOwnSegments(
 }
 
 /** One segment of an attempt: sorted fingerprints of 16 bytes, most significant first. */
-export interface Segment {
+interface Segment {
   readonly eventDate: string;
   readonly attempt: string;
   readonly index: number;
@@ -50,7 +51,7 @@ export interface Segment {
 }
 
 /** Puts a segment, and keeps it in the cache. Idempotent by (attempt, date, index). */
-export async function putSegment(table: LedgerTable, cache: SegmentCache, spec: PipelineSpec, { eventDate, attempt, index, bytes }: Segment, nowMs: number): Promise<void> {
+async function putSegment(table: LedgerTable, cache: SegmentCache, spec: PipelineSpec, { eventDate, attempt, index, bytes }: Segment, nowMs: number): Promise<void> {
   const { pk, sk } = segmentKey(spec.dataset, eventDate, attempt, index);
   await table.put({
     pk: { S: pk },
