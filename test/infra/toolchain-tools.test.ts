@@ -1,5 +1,5 @@
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silent } from '../../infra/local/progress';
 import { StackError } from '../../infra/local/stack-error';
@@ -54,6 +54,15 @@ describe('A missing binary', () => {
     expect(String(failure)).toContain(debianPackage);
     expect(String(failure)).toContain('docker-compose.temporal.yml');
   });
+});
+
+test.each([
+  ['MERIDIAN_CACHE', { MERIDIAN_CACHE: '/given', XDG_CACHE_HOME: '/xdg' }, '/given'],
+  ['XDG_CACHE_HOME', { XDG_CACHE_HOME: '/xdg' }, '/xdg/meridian'],
+  ['the home folder for an empty one', { XDG_CACHE_HOME: '' }, join(homedir(), '.cache', 'meridian')],
+  ['the home folder for a relative one', { XDG_CACHE_HOME: 'caches' }, join(homedir(), '.cache', 'meridian')],
+])('the cache is outside the checkout: %s', (_what, env, folder) => {
+  expect(cacheFolder(env)).toBe(folder);
 });
 
 describe('What is on the machine', () => {

@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 
 const PARTIAL = '.partial-';
 
-/** Downloads and built tools, outside every checkout: MERIDIAN_CACHE, else the user's cache folder. */
+/**
+ * Downloads and built tools, outside every checkout: MERIDIAN_CACHE, else the user's cache folder.
+ * @see XDG Base Directory Specification: an XDG_CACHE_HOME that is empty or relative is as good as none
+ */
 export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
-  return resolve(env['MERIDIAN_CACHE'] ?? join(env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'meridian'));
+  const { XDG_CACHE_HOME: xdg = '' } = env;
+  return resolve(env['MERIDIAN_CACHE'] ?? join(isAbsolute(xdg) ? xdg : join(homedir(), '.cache'), 'meridian'));
 }
 
 /** Names a folder of the cache by what it is made from: other pins, another folder. */
