@@ -1,10 +1,10 @@
-import { type ActivityFailure, ApplicationFailure } from '@temporalio/common';
 import { WorkflowFailedError } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { Activities } from '../../activities';
 import { cycleWorkflowId } from '../../domain/cycle';
 import type { CycleReport } from '../../domain/progress';
+import { rootMessage } from '../../workflows/root-message';
 import { addSearchAttributes, required } from '../support/temporal';
 import { withWorker } from '../support/worker';
 import { type Call, fakeActivities } from './fake-activities';
@@ -57,12 +57,13 @@ test('an engine that is down for three hours of the night delays the cycle and c
 });
 
 test('no wait is for ever: an engine that stays down fails the cycle by name, and cleans up', async () => {
-  const { result, calls } = await runCycle({ discoverBatches: downFor(30 * 60 * MINUTE_MS) });
+  // For ever, rather than for longer than the bound: the outage of thirty hours ended before the bound of twelve once, and this
+  // server's clock, which does not wait for what a timer set off before it goes on to the next, is the likely reason.
+  const { result, calls } = await runCycle({ discoverBatches: downFor(Infinity) });
 
+  expect(result).not.toHaveProperty('outcome'); // a report's outcome says why it is none of a failure
   expect(result).toBeInstanceOf(WorkflowFailedError);
-  const failure = (result as WorkflowFailedError).cause as ActivityFailure;
-  expect(failure.cause).toBeInstanceOf(ApplicationFailure);
-  expect(failure.cause?.message).toContain('ECONNREFUSED');
+  expect(rootMessage(result)).toContain('ECONNREFUSED');
   expect(count(calls, 'voidCycle')).toBe(1);
   expect(count(calls, 'releaseTurn')).toBe(1);
   expect(count(calls, 'announceOutcome')).toBe(1);
