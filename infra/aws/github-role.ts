@@ -47,6 +47,14 @@ export class GitHubRole extends Construct {
     // CloudFormation fetches a template as whoever asks.
     allow(['s3:GetObject', 's3:PutObject'], [templates.arnForObjects('templates/*')]);
     allow(['s3:PutObject'], [jobs]);
+    // With LakeEncryption=kms: S3 asks for a data key in the name of whoever uploads, and names the bucket, since the bucket has a key of its own.
+    // @see S3, "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys": the encryption context is the bucket's ARN
+    const keys = stack.formatArn({ service: 'kms', resource: 'key/*' });
+    allow(['kms:GenerateDataKey'], [keys], {
+      StringEquals: { 'kms:ViaService': `s3.${stack.region}.amazonaws.com` },
+      StringLike: { 'kms:EncryptionContext:aws:s3:arn': stack.formatArn({ service: 's3', region: '', account: '', resource: 'meridian-lakeartifacts*' }) },
+    });
+    acceptWildcards(this.role, 'The key of the lake is drawn by KMS: which one it may be, S3 and the bucket in the condition say', keys);
     acceptWildcards(
       this.role,
       'The id of a stack follows its name and is drawn by CloudFormation anew for each',

@@ -67,6 +67,7 @@ describe('S2.26 what deploys from GitHub has no key that anybody keeps', () => {
 
     expect(actions.filter((action) => !action.startsWith('cloudformation:'))).toEqual([
       'iam:PassRole',
+      'kms:GenerateDataKey',
       's3:GetObject',
       's3:PutObject',
       's3:PutObject',
@@ -81,6 +82,16 @@ describe('S2.26 what deploys from GitHub has no key that anybody keeps', () => {
     });
     const pass = statements.find(({ Action }) => Action === 'iam:PassRole');
     expect([pass?.Resource, pass?.Condition]).toEqual([role, { StringEquals: { 'iam:PassedToService': 'cloudformation.amazonaws.com' } }]);
+  });
+
+  test('S2.23 it uploads job code to a bucket under a customer key, and gets a data key for nothing else', () => {
+    const asked = statementsOf(only('AWS::IAM::Policy', 'Deployer')).filter(({ Action }) => list(Action).some((action) => action.startsWith('kms:')));
+
+    expect(asked.map(({ Action }) => Action)).toEqual(['kms:GenerateDataKey']);
+    const { StringEquals, StringLike, ...others } = asked[0]?.Condition ?? {};
+    expect(others).toEqual({});
+    expect(spoken(StringEquals?.['kms:ViaService'], { 'AWS::Region': 'eu-central-1' })).toBe('s3.eu-central-1.amazonaws.com');
+    expect(spoken(StringLike?.['kms:EncryptionContext:aws:s3:arn'], { 'AWS::Partition': 'aws' })).toBe('arn:aws:s3:::meridian-lakeartifacts*');
   });
 
   test('faults of its parameters are named before anything is made; an account has one provider of an issuer', () => {
