@@ -42,6 +42,17 @@ export class Lab {
   static async start(pipelines: readonly PipelineSpec[], auth = false): Promise<Lab> {
     const engines = await Engines.start(auth);
     const workers = new Workers(engines, pipelines);
+    try {
+      return await Lab.open(engines, workers, pipelines);
+    } catch (error) {
+      // Nobody has a lab to stop, and the engines would outlive the run.
+      await workers.stop();
+      await engines.stop();
+      throw error;
+    }
+  }
+
+  private static async open(engines: Engines, workers: Workers, pipelines: readonly PipelineSpec[]): Promise<Lab> {
     await workers.restart();
     const { env, passwords } = engines;
     const { AWS_ENDPOINT_URL: endpoint = '', AWS_REGION: region = '', AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = env;

@@ -47,6 +47,15 @@ export class Engines {
   static async start(auth = false): Promise<Engines> {
     const home = mkdtempSync(join(tmpdir(), 'meridian-faults-'));
     chmodSync(home, 0o755); // as root, PostgreSQL runs as another user
+    try {
+      return await Engines.open(home, auth);
+    } catch (error) {
+      await purge(home);
+      throw error;
+    }
+  }
+
+  private static async open(home: string, auth: boolean): Promise<Engines> {
     const free = { temporal: 0, temporalUi: 0, postgres: 0, aws: 0 };
     const { env } = await bringUp(home, silent, { ports: free, awsSettings: AWS_SETTINGS, auth });
     const portOf = (part: Part, name: string) => Number(findProcess(home, PARTS[part])?.settings[name]);
@@ -105,9 +114,13 @@ export class Engines {
 
   async stop(): Promise<void> {
     await Promise.all([this.aws.stop(), this.postgres.stop(), this.temporal.stop()]);
-    await stopStack({ home: this.home, purge: true });
-    rmSync(this.home, { recursive: true, force: true });
+    await purge(this.home);
   }
+}
+
+async function purge(home: string): Promise<void> {
+  await stopStack({ home, purge: true });
+  rmSync(home, { recursive: true, force: true });
 }
 
 export interface WorkerSettings {
