@@ -34,25 +34,43 @@ export function parseStat(pid: number, stat: string): ProcessTimes {
 
 /** CPU seconds, user and system, that these processes and all below them have had so far. */
 export function cpuSecondsOf(roots: readonly number[]): number {
-  const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((name) => {
+  return ticksBelow(allProcesses(), roots) / TICKS_A_SECOND;
+}
+
+function allProcesses(): readonly ProcessTimes[] {
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((name) => {
     try {
       return [parseStat(Number(name), readFileSync(`/proc/${name}/stat`, 'utf8'))];
     } catch {
       return []; // ended meanwhile: its parent has its times now
     }
   });
-  return ticksBelow(all, roots) / TICKS_A_SECOND;
 }
 
 /** Sums every process once, however many roots it is below. */
 export function ticksBelow(all: readonly ProcessTimes[], roots: readonly number[]): number {
+  return below(all, roots).reduce((sum, { ticks }) => sum + ticks, 0);
+}
+
+function below(all: readonly ProcessTimes[], roots: readonly number[]): readonly ProcessTimes[] {
   const wanted = new Set(roots);
   for (let grown = true; grown; ) {
-    const below = all.filter(({ pid, parent }) => !wanted.has(pid) && wanted.has(parent));
-    for (const { pid } of below) wanted.add(pid);
-    grown = below.length > 0;
+    const children = all.filter(({ pid, parent }) => !wanted.has(pid) && wanted.has(parent));
+    for (const { pid } of children) wanted.add(pid);
+    grown = children.length > 0;
   }
-  return all.filter(({ pid }) => wanted.has(pid)).reduce((sum, { ticks }) => sum + ticks, 0);
+  return all.filter(({ pid }) => wanted.has(pid));
+}
+
+/** Memory that these processes and all below them have at this moment, in MB; what several share counts once. */
+export function memoryMbOf(roots: readonly number[]): number {
+  return below(allProcesses(), roots).reduce((sum, { pid }) => {
+    try {
+      return sum + Number(/^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0) / 1_024;
+    } catch {
+      return sum; // ended meanwhile
+    }
+  }, 0);
 }
 
 /** Measures `body` by the clock, and by what the kernel says of the processes `roots`. */

@@ -1,16 +1,13 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Client, Connection } from '@temporalio/client';
 import type { DemoSummary } from '../../cli/demo/summary';
-import { cycleWorkflowId } from '../../domain/cycle';
-import { findProcess, knownProcesses } from '../../infra/local/processes';
-import { readStackEnv } from '../../infra/local/stack-env';
-import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
 import { startMeridian } from '../../test/e2e/meridian-process';
 import type { Benchmark } from '../benchmark';
-import { cpuSecondsOf, peakMbOf } from '../measure';
+import { combined, cpuSecondsOf, peakMbOf, type Usage } from '../measure';
 import { held, type Result, told } from '../results';
-import { type CycleShares, cycleShares } from './whole-cycle/shares';
+import { type LargeNight, runLargeNight } from './whole-cycle/large-night';
+import type { CycleShares } from './whole-cycle/shares';
+import { BenchStack } from './whole-cycle/stack';
 
 const ANY_PORT = { MERIDIAN_TEMPORAL_PORT: '0', MERIDIAN_TEMPORAL_UI_PORT: '0', MERIDIAN_POSTGRES_PORT: '0', MERIDIAN_AWS_PORT: '0' };
 /** What waits for what, under the name that the page has for it; the rest is `other`. */
@@ -23,11 +20,13 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   promote: ['awaitSnapshots', 'vacuumCandidates', 'promote'],
 };
 
-/** The demo's nights on a stack of their own, as a user runs them: where the time goes, and how much of it is Temporal's (design section 10). */
+const LARGE_NIGHT = { name: '1m', records: 1_000_000 };
+
+/** The demo's nights on a stack of their own, as a user runs them, and a large one beside the same night by hand (design section 10). */
 export const wholeCycle: Benchmark = {
   name: 'whole-cycle',
   title: "where does a night's time go, and how much of it is orchestration?",
-  async run({ scratch, note }) {
+  async run({ quick, scratch, note }) {
     const home = join(scratch, 'home');
     mkdirSync(home);
     chmodSync(scratch, 0o755); // as root, PostgreSQL runs as another user
@@ -38,37 +37,47 @@ export const wholeCycle: Benchmark = {
       const { code, stdout, stderr } = await startMeridian(['demo', '--json'], env).finished;
       if (code !== 0) throw new Error(`The demo ended with ${code}: ${stderr.slice(-2_000)}`);
       const { nights } = JSON.parse(stdout) as DemoSummary;
-      const shares = await sharesOf(home, nights.map(({ intervalEnd }) => intervalEnd));
-      const pids = knownProcesses(home).flatMap((name) => findProcess(home, name)?.pid ?? []);
+      const stack = new BenchStack(home, env);
+      const shares = await stack.sharesOf(nights.map(({ intervalEnd }) => intervalEnd));
+      const pids = stack.pids();
       const seconds = shares.reduce((sum, each) => sum + each.seconds, 0);
-      return { results: resultsOf(shares), usage: { seconds, cpuSeconds: cpuSecondsOf(pids), peakMb: peakMbOf(pids) } };
+      const usage = { seconds, cpuSeconds: cpuSecondsOf(pids), peakMb: peakMbOf(pids) };
+      const results = shares.flatMap((each, index) => resultsOf(`night-${index + 1}`, each));
+      if (quick) return { results, usage };
+      const large = await runLargeNight(stack, LARGE_NIGHT.records, scratch, note);
+      return { results: [...results, ...largeResults(large)], usage: combined([usage, large.ours]) };
     } finally {
       await startMeridian(['down', '--purge'], env).finished;
     }
   },
 };
 
-async function sharesOf(home: string, intervalEnds: readonly string[]): Promise<readonly CycleShares[]> {
-  const stack = readStackEnv(home);
-  const connection = await Connection.connect({ address: stack['TEMPORAL_ADDRESS'] ?? '' });
-  try {
-    const client = new Client({ connection, namespace: stack['TEMPORAL_NAMESPACE'] ?? 'default' });
-    return await Promise.all(intervalEnds.map(async (end) => cycleShares(await client.workflow.getHandle(cycleWorkflowId(mobileGeolocation.name, end)).fetchHistory())));
-  } finally {
-    await connection.close();
-  }
+function resultsOf(night: string, { seconds, byActivity, orchestrationSeconds }: CycleShares): readonly Result[] {
+  const name = (what: string) => `whole-cycle/${night}/${what}`;
+  const parts = Object.entries(PARTS).flatMap(([part, activities]) => {
+    const spent = activities.reduce((sum, activity) => sum + (byActivity[activity] ?? 0), 0);
+    return spent > 0 ? [told(name(part), spent / seconds, `of the night, ${spent.toFixed(2)} s`)] : [];
+  });
+  return [
+    told(name('seconds'), seconds, 's'),
+    ...parts,
+    held(name('orchestration'), orchestrationSeconds / seconds, `of the night, ${orchestrationSeconds.toFixed(2)} s`, 'at most', 0.05),
+  ];
 }
 
-function resultsOf(nights: readonly CycleShares[]): readonly Result[] {
-  const results: Result[] = [];
-  for (const [index, { seconds, byActivity, orchestrationSeconds }] of nights.entries()) {
-    const name = (what: string) => `whole-cycle/night-${index + 1}/${what}`;
-    results.push(told(name('seconds'), seconds, 's'));
-    for (const [part, activities] of Object.entries(PARTS)) {
-      const spent = activities.reduce((sum, activity) => sum + (byActivity[activity] ?? 0), 0);
-      if (spent > 0) results.push(told(name(part), spent / seconds, `of the night, ${spent.toFixed(2)} s`));
-    }
-    results.push(held(name('orchestration'), orchestrationSeconds / seconds, `of the night, ${orchestrationSeconds.toFixed(2)} s`, 'at most', 0.05));
-  }
-  return results;
+function largeResults({ shares, ours, byHand, byHandSteps }: LargeNight): readonly Result[] {
+  const name = (what: string) => `whole-cycle/${LARGE_NIGHT.name}/${what}`;
+  const megabytes = (what: string, { peakMb }: Usage) => (peakMb === undefined ? [] : [told(name(what), peakMb, 'MB at once, of all processes')]);
+  return [
+    ...resultsOf(LARGE_NIGHT.name, shares),
+    told(name('rate'), LARGE_NIGHT.records / shares.seconds, 'records/s'),
+    told(name('cpu'), ours.cpuSeconds, 'CPU-s of all processes'),
+    ...megabytes('memory', ours),
+    ...Object.entries(byHandSteps).map(([step, seconds]) => told(name(`by-hand-${step}`), seconds / byHand.seconds, `of the night by hand, ${seconds} s`)),
+    told(name('by-hand-seconds'), byHand.seconds, 's'),
+    told(name('by-hand-cpu'), byHand.cpuSeconds, 'CPU-s of all processes'),
+    ...megabytes('by-hand-memory', byHand),
+    told(name('seconds-by-hand'), ours.seconds / byHand.seconds, 'of the seconds by hand'),
+    told(name('cpu-by-hand'), ours.cpuSeconds / byHand.cpuSeconds, 'of the CPU-s by hand'),
+  ];
 }

@@ -37,7 +37,11 @@ export function recordsSql({ from, to }: RecordRange, { days, lastDay }: BatchSh
 /** One object's bytes; `ranges` one after another. */
 export async function objectOf(ranges: readonly RecordRange[], shape: BatchShape, scratch: string): Promise<Buffer> {
   const query = ranges.map((range) => recordsSql(range, shape)).join(' union all ');
-  if (shape.format === 'parquet') return parquetOf(query, 'compression snappy');
+  return shape.format === 'parquet' ? parquetOf(query, 'compression snappy') : jsonLinesOf(query, scratch);
+}
+
+/** The rows of a query as gzipped JSON lines. */
+export async function jsonLinesOf(query: string, scratch: string): Promise<Buffer> {
   const dir = await mkdtemp(join(scratch, 'json-'));
   const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
   try {
