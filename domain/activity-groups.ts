@@ -55,12 +55,16 @@ export const ACTIVITY_GROUPS = {
     activities: [
       ...['discoverBatches', 'countUnloaded', 'markObjects', 'releaseObjects', 'discardObjects'] as const,
       ...['dedupChunks', 'raiseFence', 'voidCycle', 'chunkTotals'] as const,
+      ...['prepareDedupJob', 'commitDedupJob'] as const,
     ],
     grants: [
       { actions: [...LIST, 's3:ListBucketVersions'], on: ['raw'] },
       { actions: READ, on: ['raw/*'] },
-      { actions: LIST, on: ['artifacts'] },
+      // A Spark run's files are found by their prefix.
+      { actions: LIST, on: ['artifacts', 'refined', 'storage', 'quarantine'] },
       { actions: ['s3:GetObject', 's3:PutObject'], on: ['artifacts/cycles/*'] },
+      // What a Spark run that deduplicates says of itself.
+      { actions: ['s3:GetObject'], on: ['refined/*/_dedup/*'] },
       // Read again when the ledger's segments of a date have expired.
       { actions: ['s3:DeleteObject', 's3:GetObject', 's3:PutObject'], on: ['storage/*'] },
       { actions: ['s3:DeleteObject', 's3:PutObject'], on: ['quarantine/*'] },
@@ -87,7 +91,7 @@ export const ACTIVITY_GROUPS = {
   transform: {
     does: 'writes what a Spark job is given, runs the job, and reads what it left',
     activities: [
-      ...['prepareTransform', 'readTransformInput', 'readJobManifest', 'submitSparkJob', 'awaitSparkJob', 'settleSparkJob'] as const,
+      ...['prepareTransform', 'readTransformInput', 'readJobManifest', 'submitSparkJob', 'submitDedupJob', 'awaitSparkJob', 'settleSparkJob'] as const,
       ...['planRerun', 'reuseResults'] as const,
     ],
     grants: [
