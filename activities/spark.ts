@@ -206,7 +206,7 @@ function startRequest(
   deps: SparkDependencies,
   cycle: CycleRef,
   spec: PipelineSpec,
-  { job, input, jobsUri, policyOf }: RunRequest,
+  { step, job, input, jobsUri, policyOf }: RunRequest,
   token: string,
 ): StartJobRunCommandInput {
   const logUri = `s3://${deps.artifactsBucket}/logs/`;
@@ -236,7 +236,7 @@ function startRequest(
     configurationOverrides: {
       monitoringConfiguration: { s3MonitoringConfiguration: { logUri } },
     },
-    tags: { 'meridian:pipeline': spec.name, 'meridian:generation': generationPrefix(cycle) },
+    tags: { 'meridian:pipeline': spec.name, 'meridian:generation': generationPrefix(cycle), 'meridian:step': step },
   };
 }
 
