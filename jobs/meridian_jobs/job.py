@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
 from typing import Any, Callable, Sequence
 
 from pyspark.sql import DataFrame, SparkSession
 
+from .document import input_uri
 from .errors import JobError
+from .once import put_manifest, run_once
 from .outputs import Relation, write_relation
 from .quarantine import REASON, write_quarantine
 from .records import InputCounts, count_input, read_storage, with_points
 from .references import read_reference
-from .s3 import delete_objects, list_uris, put_object
-from .session import open_session
+from .session import partitions_for, spark_session
 from .task import TransformTask, read_task
-from .uploads import abort_all
 
 __all__ = ["Relation", "TransformJob", "run"]
 
@@ -72,8 +70,7 @@ class TransformJob:
             "quarantineFiles": self._quarantine_files,
             "relations": self._relations,
         }
-        body = json.dumps(manifest, indent=1).encode()
-        put_object(self.task.manifest_uri, body, ContentType="application/json", IfNoneMatch="*")
+        put_manifest(self.task.manifest_uri, manifest)
 
     def _read_input(self) -> InputCounts:
         if self._input is None:
@@ -87,29 +84,15 @@ def run(steps: Callable[[TransformJob], None], argv: Sequence[str]) -> None:
 
     @param argv - the script's name and the URI of its TransformInput document
     """
-    if len(argv) != 2:
-        raise JobError(f"Expected one argument, the s3:// URI of the input document; found {len(argv) - 1}: {list(argv[1:])}")
-    task = read_task(argv[1])
-    leftovers = list(list_uris(task.output_uri))
-    if task.manifest_uri in leftovers:
-        print(f"{task.manifest_uri} is there already: nothing to do")
-        return
-    delete_objects([*leftovers, *list_uris(task.quarantine_uri)])
-    abort_all(task.output_uri)
+    task = read_task(input_uri(argv))
 
-    is_own_session = SparkSession.getActiveSession() is None
-    spark = open_session(task.cycle_id, task.row_count)
-    try:
-        job = TransformJob(spark, task)
-        steps(job)
-        job.finish()
-    except BaseException:
-        with suppress(Exception):  # the failure itself is what must be seen; the bucket's own rule ends uploads that are left
-            abort_all(task.output_uri)
-        raise
-    finally:
-        if is_own_session:
-            spark.stop()
+    def work() -> None:
+        with spark_session(task.cycle_id, partitions_for(task.row_count), sedona=True) as spark:
+            job = TransformJob(spark, task)
+            steps(job)
+            job.finish()
+
+    run_once(task.manifest_uri, (task.output_uri, task.quarantine_uri), work)
 
 
 def _expect(what: str, expected: int, found: int) -> None:

@@ -19,9 +19,12 @@ class PendingParquet:
 
 
 class ParquetFile:
-    def __init__(self, uri: str, schema: pa.Schema) -> None:
+    def __init__(self, uri: str, schema: pa.Schema, zstd_level: int | None = None) -> None:
+        """@param zstd_level - Arrow's own, 1, unless given"""
         self._upload = Upload(uri)
-        self._writer = pq.ParquetWriter(pa.PythonFile(self._upload, mode="w"), schema, compression="zstd")
+        self._writer = pq.ParquetWriter(
+            pa.PythonFile(self._upload, mode="w"), schema, compression="zstd", compression_level=zstd_level
+        )
         self._schema = schema
         self._batches: list[pa.RecordBatch] = []
         self._rows = 0

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Mapping
 
-from .errors import JobError
-from .s3 import parse_uri, read_object
+from .document import DocumentReader, read_document
 
 
 @dataclass(frozen=True)
@@ -41,34 +39,12 @@ class TransformTask:
 
 def read_task(uri: str) -> TransformTask:
     """@raises JobError with every fault of the document at once"""
-    try:
-        document = json.loads(read_object(uri))
-    except Exception as error:
-        raise JobError(f"The job's input document {uri} cannot be read: {error}") from error
-    return parse_task(document, uri)
+    return parse_task(read_document(uri), uri)
 
 
 def parse_task(document: Any, uri: str) -> TransformTask:
-    faults: list[str] = []
-
-    def take(source: Any, key: str, kind: type, path: str = "") -> Any:
-        value = source.get(key) if isinstance(source, dict) else None
-        # bool is an int to Python, never to JSON.
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            faults.append(f"{path}{key}: expected {kind.__name__}, found {json.dumps(value)[:80]}")
-            return kind()
-        return value
-
-    def take_uri(source: Any, key: str, path: str = "", folder: bool = False) -> str:
-        value = take(source, key, str, path)
-        try:
-            parse_uri(value)
-            if folder and not value.endswith("/"):
-                faults.append(f'{path}{key}: expected a URI that ends in "/", found {value}')
-        except ValueError as error:
-            faults.append(f"{path}{key}: {error}")
-        return value
-
+    reader = DocumentReader(uri)
+    take, take_uri, faults = reader.take, reader.take_uri, reader.faults
     files = tuple(
         InputFile(
             take_uri(each, "uri", f"files[{index}]."),
@@ -100,6 +76,5 @@ def parse_task(document: Any, uri: str) -> TransformTask:
         faults.append(f"addedRowCount: expected {listed_added}, the sum over added files, found {task.added_row_count}")
     if len({file.uri for file in files}) != len(files):
         faults.append("files: the same file is listed twice")
-    if faults:
-        raise JobError(f"The job's input document {uri} has {len(faults)} fault(s): {'; '.join(faults)}")
+    reader.expect_none_wrong()
     return task

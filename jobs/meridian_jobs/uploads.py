@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .s3 import parse_uri, s3_client
@@ -77,6 +78,19 @@ class Upload:
         self._etags.append(answer["ETag"])
 
 
+def upload_file(uri: str, path: Path) -> PendingObject:
+    """Sends a local file whole; an empty one is an empty object."""
+    upload = Upload(uri)
+    try:
+        with path.open("rb") as file:
+            while part := file.read(PART_BYTES):
+                upload.write(part)
+        return upload.finish()
+    except BaseException:
+        upload.abort()
+        raise
+
+
 def complete(pending: PendingObject) -> None:
     """Makes the object visible. Idempotent by upload id: completing a completed upload again gives the same object."""
     bucket, key = parse_uri(pending.uri)
@@ -84,6 +98,13 @@ def complete(pending: PendingObject) -> None:
     s3_client().complete_multipart_upload(
         Bucket=bucket, Key=key, UploadId=pending.upload_id, MultipartUpload={"Parts": parts}
     )
+
+
+def abort(pending: PendingObject) -> None:
+    """Best effort, as `Upload.abort`."""
+    bucket, key = parse_uri(pending.uri)
+    with suppress(Exception):
+        s3_client().abort_multipart_upload(Bucket=bucket, Key=key, UploadId=pending.upload_id)
 
 
 def abort_all(prefix_uri: str) -> None:

@@ -10,7 +10,7 @@ import positions
 import pytest
 import shapely
 from meridian_jobs.job import TransformJob
-from meridian_jobs.session import open_session
+from meridian_jobs.session import partitions_for, spark_session
 from meridian_jobs.task import parse_task
 from pyspark.sql import SparkSession
 from shapely.geometry.base import BaseGeometry
@@ -151,13 +151,14 @@ def test_rows_lie_in_time_order_within_a_file(run: Lake) -> None:
 
 def test_the_spatial_joins_use_an_index_of_the_polygons_and_no_nested_loop__S0_2_S0_3(run: Lake, spark: SparkSession) -> None:
     task = parse_task(run.document(), "s3://lake/document")
-    job = TransformJob(open_session("plan", task.row_count), task)
-    job.read_records()
-    job.read_reference("airspaces")
-    job.read_reference("countries")
+    with spark_session("plan", partitions_for(task.row_count), sedona=True) as session:
+        job = TransformJob(session, task)
+        job.read_records()
+        job.read_reference("airspaces")
+        job.read_reference("countries")
 
-    plan = _plan(job, positions.LOCATED)
-    by_loop = _plan(job, positions.LOCATED.replace("ST_Intersects(airspaces.geometry, records.geom)", "airspaces.area > 1"))
+        plan = _plan(job, positions.LOCATED)
+        by_loop = _plan(job, positions.LOCATED.replace("ST_Intersects(airspaces.geometry, records.geom)", "airspaces.area > 1"))
 
     assert plan.count("BroadcastIndexJoin") == 2
     assert "NestedLoop" not in plan and "Cartesian" not in plan

@@ -1,1 +1,1 @@
-"""How the worker reads raw objects, once more for jobs: both must write the same line file, which test/dedup/line-parity.test.ts holds."""
+"""The worker's deduplication once more, for Spark: its reader of lines, which test/dedup/line-parity.test.ts holds to it, and its own SQL."""
