@@ -12,6 +12,7 @@ import { putChunkDocument } from '../ledger/chunk-document';
 import type { ChunkItem } from '../ledger/chunk-item';
 import { commitItems, readChunk } from '../ledger/chunk-commit';
 import { commitUnderFence, generationVoided } from '../ledger/commit';
+import { voidMarkerKey } from '../ledger/keys';
 import type { LedgerTable } from '../ledger/ledger-table';
 
 export interface CommitDependencies {
@@ -34,6 +35,8 @@ export async function commitDedupRun(deps: CommitDependencies, spec: PipelineSpe
   const { cycle, chunk } = input;
   const before = await readChunk(table, input);
   if (before !== undefined) return before;
+  // Its files are gone then: that they are is not what is wrong.
+  if ((await table.get(voidMarkerKey(cycle))) !== undefined) throw generationVoided(cycle);
   const item = await writeDocument(deps, input, await provenManifest(deps, input));
   const own = Object.entries(item.dates).map(([eventDate, count]) => ({ eventDate, segments: SEGMENTS_OF_A_RUN, count }));
   const logs = Object.entries(input.logs).map(([eventDate, nextSequence]) => ({ eventDate, nextSequence, entries: [] }));
