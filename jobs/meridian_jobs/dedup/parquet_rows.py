@@ -40,7 +40,8 @@ def parquet_rows(path: Path, fields: Sequence[Field], limits: RawLimits, folder:
                 ]
                 number += len(block)
     except duckdb.Error as error:
-        message = str(error)
+        # What is thrown below DuckDB has no kind here; there it has this one.
+        message = f"Invalid Error: {error}" if type(error) is duckdb.Error else str(error)
         if not _OBJECTS_FAULT.match(message) or _MACHINE_FAULT.search(message):
             raise
         raise UnreadableObject(f"no readable Parquet: {_shortened(message, str(path))}") from error
