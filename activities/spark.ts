@@ -30,6 +30,8 @@ export interface SparkDependencies {
   readonly s3: S3Client;
   readonly applicationId: string;
   readonly jobRoleArn: string;
+  /** Of runs that deduplicate: those may write storage. */
+  readonly dedupRoleArn: string;
   /** `s3://bucket/jobs/<content hash>`: the code of every job, as deployed. */
   readonly jobsUri: string;
   readonly artifactsBucket: string;
@@ -102,6 +104,7 @@ export function createSparkActivities(deps: SparkDependencies) {
       return submit(cycle, spec, {
         step: 'transform',
         job: spec.transform.job,
+        roleArn: deps.jobRoleArn,
         input,
         // A plan counts on the code that was deployed when it was made.
         jobsUri: document.refresh?.jobsUri ?? deps.jobsUri,
@@ -116,7 +119,7 @@ export function createSparkActivities(deps: SparkDependencies) {
      */
     async submitDedupJob({ spec, input, ...round }: SubmitDedupJobInput): Promise<SparkJobRef> {
       const document = await requiredDedupInput(deps.s3, input);
-      return submit(round.cycle, spec, { step: dedupStep(round), job: DEDUP_JOB, input, jobsUri: deps.jobsUri, policyOf: (places) => dedupPolicy(document, places) });
+      return submit(round.cycle, spec, { step: dedupStep(round), job: DEDUP_JOB, roleArn: deps.dedupRoleArn, input, jobsUri: deps.jobsUri, policyOf: (places) => dedupPolicy(document, places) });
     },
 
     /**
@@ -197,6 +200,7 @@ interface RunRequest {
   readonly step: string;
   /** Its name, without `.py`. */
   readonly job: string;
+  readonly roleArn: string;
   readonly input: S3Pointer;
   readonly jobsUri: string;
   readonly policyOf: (places: RunPlaces) => string;
@@ -206,7 +210,7 @@ function startRequest(
   deps: SparkDependencies,
   cycle: CycleRef,
   spec: PipelineSpec,
-  { step, job, input, jobsUri, policyOf }: RunRequest,
+  { step, job, roleArn, input, jobsUri, policyOf }: RunRequest,
   token: string,
 ): StartJobRunCommandInput {
   const logUri = `s3://${deps.artifactsBucket}/logs/`;
@@ -214,13 +218,13 @@ function startRequest(
   return {
     applicationId: deps.applicationId,
     clientToken: token,
-    executionRoleArn: deps.jobRoleArn,
+    executionRoleArn: roleArn,
     executionIamPolicy: {
       policy: policyOf({
         input,
         jobsUri,
         logsUri: `${logUri}applications/${deps.applicationId}/jobs/`,
-        partition: deps.jobRoleArn.split(':')[1] ?? 'aws',
+        partition: roleArn.split(':')[1] ?? 'aws',
       }),
     },
     // The token in the name finds the run again when the response with its id was lost.

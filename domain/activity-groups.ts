@@ -16,6 +16,7 @@ export type GrantTarget =
   | 'spark-application'
   | 'spark-job-runs'
   | 'spark-job-role'
+  | 'dedup-job-role'
   | 'quality-role'
   | 'quality-rulesets'
   | 'catalog-tables'
@@ -102,7 +103,7 @@ export const ACTIVITY_GROUPS = {
       // Rows depend on the release and the image that the application runs.
       { actions: ['emr-serverless:GetApplication', 'emr-serverless:ListJobRuns', 'emr-serverless:StartJobRun'], on: ['spark-application'] },
       { actions: ['emr-serverless:CancelJobRun', 'emr-serverless:GetJobRun', 'emr-serverless:TagResource'], on: ['spark-job-runs'] },
-      { actions: ['iam:PassRole'], on: ['spark-job-role'], when: { StringEquals: { 'iam:PassedToService': 'emr-serverless.amazonaws.com' } } },
+      { actions: ['iam:PassRole'], on: ['spark-job-role', 'dedup-job-role'], when: { StringEquals: { 'iam:PassedToService': 'emr-serverless.amazonaws.com' } } },
     ],
   },
   gate: {

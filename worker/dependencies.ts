@@ -75,6 +75,7 @@ export function createDependencies(
         s3: transform.s3,
         applicationId: config.emrApplicationId,
         jobRoleArn: config.emrJobRoleArn,
+        dedupRoleArn: config.emrDedupRoleArn,
         jobsUri: config.jobsUri,
         artifactsBucket: buckets.artifacts,
         jobRecords: cycles,
