@@ -13,7 +13,7 @@ export async function deleteKeys(s3: S3Client, bucket: string, keys: readonly st
   return refused;
 }
 
-/** Deletes every object below a prefix, which ends in `/`. @returns how many there were. @throws Error when S3 refuses some */
+/** Deletes every object below a prefix, which ends where nothing else can go on: a `/`, a random id. @returns how many there were. @throws Error when S3 refuses some */
 export async function deleteBelow(s3: S3Client, bucket: string, prefix: string, signal: AbortSignal): Promise<number> {
   let deleted = 0;
   for (;;) {

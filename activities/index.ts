@@ -2,6 +2,7 @@ import type { BackfillActivities } from './backfills';
 import type { BatchActivities } from './batches';
 import type { CycleActivities } from './cycles';
 import type { DataQualityActivities } from './data-quality';
+import type { DedupJobActivities } from './dedup-job';
 import type { DryRunActivities } from './dry-run';
 import type { InboxActivities } from './inbox';
 import type { LedgerActivities } from './ledger';
@@ -21,6 +22,7 @@ export type Activities = PipelineActivities &
   BatchActivities &
   InboxActivities &
   LedgerActivities &
+  DedupJobActivities &
   TransformDocumentActivities &
   SparkActivities &
   DataQualityActivities &

@@ -12,13 +12,15 @@ import {
 } from '@aws-sdk/client-emr-serverless';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { type CycleRef, generationPrefix } from '../domain/cycle';
-import type { S3Pointer, TransformInput } from '../domain/documents';
+import type { S3Pointer } from '../domain/documents';
 import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import type { SparkUsage } from '../domain/spark-usage';
 import { clientToken, parametersHash } from './client-token';
 import type { CycleActivities } from './cycles';
-import { executionPolicy } from './execution-policy';
+import { requiredDedupInput } from './dedup-job/prepare';
+import { type DedupRound, dedupStep } from './dedup-job/places';
+import { dedupPolicy, type RunPlaces, transformPolicy } from './execution-policy';
 import { isGivenUp, pollUntil } from './poll-until';
 import { driverErrorLines, withoutValues } from './spark-log';
 import { requiredTransformInput } from './transform-input';
@@ -28,6 +30,8 @@ export interface SparkDependencies {
   readonly s3: S3Client;
   readonly applicationId: string;
   readonly jobRoleArn: string;
+  /** Of runs that deduplicate: those may write storage. */
+  readonly dedupRoleArn: string;
   /** `s3://bucket/jobs/<content hash>`: the code of every job, as deployed. */
   readonly jobsUri: string;
   readonly artifactsBucket: string;
@@ -41,10 +45,19 @@ export interface SubmitSparkJobInput {
   readonly input: S3Pointer;
 }
 
+export interface SubmitDedupJobInput extends DedupRound {
+  readonly spec: PipelineSpec;
+  /** The job's one argument: a DedupInput document. */
+  readonly input: S3Pointer;
+}
+
 export interface SparkJobRef {
   readonly clientToken: string;
   readonly jobRunId: string;
 }
+
+/** Script in `jobs/`. */
+const DEDUP_JOB = 'dedup';
 
 /** A run may wait this long in each state before it fails by name; RUNNING is bounded by the pipeline's own timeout. */
 const STATE_DEADLINE_MS: Readonly<Partial<Record<JobRunState, number>>> = {
@@ -67,6 +80,19 @@ export function createSparkActivities(deps: SparkDependencies) {
     return jobRun;
   }
 
+  async function submit(cycle: CycleRef, spec: PipelineSpec, run: RunRequest): Promise<SparkJobRef> {
+    const token = clientToken(cycle, run.step);
+    const request = startRequest(deps, cycle, spec, run, token);
+    await deps.jobRecords.recordJob({ cycle, step: run.step, kind: 'emr', clientToken: token, parametersHash: parametersHash(request) });
+    const { jobRunId } = await emr.send(new StartJobRunCommand(request));
+    if (jobRunId === undefined) {
+      throw ApplicationFailure.create({ message: `EMR Serverless gave no job run id for token ${token}`, type: FailureType.JobRefused });
+    }
+    await deps.jobRecords.recordJobState({ clientToken: token, externalId: jobRunId, state: JobRunState.SUBMITTED });
+    log.info('Spark job submitted', { jobRunId, job: run.job });
+    return { clientToken: token, jobRunId };
+  }
+
   return {
     /**
      * Starts the pipeline's job. Idempotent by the client token of (cycle, 'transform', generation), which is written to
@@ -74,16 +100,26 @@ export function createSparkActivities(deps: SparkDependencies) {
      * @throws `JobRefused` when EMR refuses the request itself, `JobOutputInvalid` when the input document is gone; neither retryable
      */
     async submitSparkJob({ cycle, spec, input }: SubmitSparkJobInput): Promise<SparkJobRef> {
-      const token = clientToken(cycle, 'transform');
-      const request = startRequest(deps, cycle, spec, { input, document: await requiredTransformInput(deps.s3, input) }, token);
-      await deps.jobRecords.recordJob({ cycle, step: 'transform', kind: 'emr', clientToken: token, parametersHash: parametersHash(request) });
-      const { jobRunId } = await emr.send(new StartJobRunCommand(request));
-      if (jobRunId === undefined) {
-        throw ApplicationFailure.create({ message: `EMR Serverless gave no job run id for token ${token}`, type: FailureType.JobRefused });
-      }
-      await deps.jobRecords.recordJobState({ clientToken: token, externalId: jobRunId, state: JobRunState.SUBMITTED });
-      log.info('Spark job submitted', { jobRunId, job: spec.transform.job });
-      return { clientToken: token, jobRunId };
+      const document = await requiredTransformInput(deps.s3, input);
+      return submit(cycle, spec, {
+        step: 'transform',
+        job: spec.transform.job,
+        roleArn: deps.jobRoleArn,
+        input,
+        // A plan counts on the code that was deployed when it was made.
+        jobsUri: document.refresh?.jobsUri ?? deps.jobsUri,
+        policyOf: (places) => transformPolicy(document, places),
+      });
+    },
+
+    /**
+     * Starts the run of a round that deduplicates a chunk. Idempotent by the client token of (cycle, generation, chunk, round), as
+     * `submitSparkJob`.
+     * @throws `JobRefused` when EMR refuses the request itself, `ObjectVanished` when the input document is gone; neither retryable
+     */
+    async submitDedupJob({ spec, input, ...round }: SubmitDedupJobInput): Promise<SparkJobRef> {
+      const document = await requiredDedupInput(deps.s3, input);
+      return submit(round.cycle, spec, { step: dedupStep(round), job: DEDUP_JOB, roleArn: deps.dedupRoleArn, input, jobsUri: deps.jobsUri, policyOf: (places) => dedupPolicy(document, places) });
     },
 
     /**
@@ -159,27 +195,36 @@ function usageOf(run: JobRun): SparkJobUsage {
   };
 }
 
+/** One run of a script of `jobs/`. */
+interface RunRequest {
+  readonly step: string;
+  /** Its name, without `.py`. */
+  readonly job: string;
+  readonly roleArn: string;
+  readonly input: S3Pointer;
+  readonly jobsUri: string;
+  readonly policyOf: (places: RunPlaces) => string;
+}
+
 function startRequest(
   deps: SparkDependencies,
   cycle: CycleRef,
   spec: PipelineSpec,
-  { input, document }: { readonly input: S3Pointer; readonly document: TransformInput },
+  { step, job, roleArn, input, jobsUri, policyOf }: RunRequest,
   token: string,
 ): StartJobRunCommandInput {
   const logUri = `s3://${deps.artifactsBucket}/logs/`;
-  // A plan counts on the code that was deployed when it was made.
-  const jobsUri = document.refresh?.jobsUri ?? deps.jobsUri;
   const conf = Object.entries(spec.transform.sparkConf).flatMap(([key, value]) => ['--conf', `${key}=${value}`]);
   return {
     applicationId: deps.applicationId,
     clientToken: token,
-    executionRoleArn: deps.jobRoleArn,
+    executionRoleArn: roleArn,
     executionIamPolicy: {
-      policy: executionPolicy(document, {
+      policy: policyOf({
         input,
         jobsUri,
         logsUri: `${logUri}applications/${deps.applicationId}/jobs/`,
-        partition: deps.jobRoleArn.split(':')[1] ?? 'aws',
+        partition: roleArn.split(':')[1] ?? 'aws',
       }),
     },
     // The token in the name finds the run again when the response with its id was lost.
@@ -187,7 +232,7 @@ function startRequest(
     executionTimeoutMinutes: spec.transform.timeoutMinutes,
     jobDriver: {
       sparkSubmit: {
-        entryPoint: `${jobsUri}/${spec.transform.job}.py`,
+        entryPoint: `${jobsUri}/${job}.py`,
         entryPointArguments: [`s3://${input.bucket}/${input.key}`],
         sparkSubmitParameters: ['--py-files', `${jobsUri}/meridian_jobs.zip`, ...conf].join(' '),
       },
@@ -195,7 +240,7 @@ function startRequest(
     configurationOverrides: {
       monitoringConfiguration: { s3MonitoringConfiguration: { logUri } },
     },
-    tags: { 'meridian:pipeline': spec.name, 'meridian:generation': generationPrefix(cycle) },
+    tags: { 'meridian:pipeline': spec.name, 'meridian:generation': generationPrefix(cycle), 'meridian:step': step },
   };
 }
 

@@ -16,6 +16,7 @@ export type GrantTarget =
   | 'spark-application'
   | 'spark-job-runs'
   | 'spark-job-role'
+  | 'dedup-job-role'
   | 'quality-role'
   | 'quality-rulesets'
   | 'catalog-tables'
@@ -55,12 +56,16 @@ export const ACTIVITY_GROUPS = {
     activities: [
       ...['discoverBatches', 'countUnloaded', 'markObjects', 'releaseObjects', 'discardObjects'] as const,
       ...['dedupChunks', 'raiseFence', 'voidCycle', 'chunkTotals'] as const,
+      ...['prepareDedupJob', 'commitDedupJob'] as const,
     ],
     grants: [
       { actions: [...LIST, 's3:ListBucketVersions'], on: ['raw'] },
       { actions: READ, on: ['raw/*'] },
-      { actions: LIST, on: ['artifacts'] },
+      // A Spark run's files are found by their prefix.
+      { actions: LIST, on: ['artifacts', 'refined', 'storage', 'quarantine'] },
       { actions: ['s3:GetObject', 's3:PutObject'], on: ['artifacts/cycles/*'] },
+      // What a Spark run that deduplicates says of itself.
+      { actions: ['s3:GetObject'], on: ['refined/*/_dedup/*'] },
       // Read again when the ledger's segments of a date have expired.
       { actions: ['s3:DeleteObject', 's3:GetObject', 's3:PutObject'], on: ['storage/*'] },
       { actions: ['s3:DeleteObject', 's3:PutObject'], on: ['quarantine/*'] },
@@ -87,7 +92,7 @@ export const ACTIVITY_GROUPS = {
   transform: {
     does: 'writes what a Spark job is given, runs the job, and reads what it left',
     activities: [
-      ...['prepareTransform', 'readTransformInput', 'readJobManifest', 'submitSparkJob', 'awaitSparkJob', 'settleSparkJob'] as const,
+      ...['prepareTransform', 'readTransformInput', 'readJobManifest', 'submitSparkJob', 'submitDedupJob', 'awaitSparkJob', 'settleSparkJob'] as const,
       ...['planRerun', 'reuseResults'] as const,
     ],
     grants: [
@@ -98,7 +103,7 @@ export const ACTIVITY_GROUPS = {
       // Rows depend on the release and the image that the application runs.
       { actions: ['emr-serverless:GetApplication', 'emr-serverless:ListJobRuns', 'emr-serverless:StartJobRun'], on: ['spark-application'] },
       { actions: ['emr-serverless:CancelJobRun', 'emr-serverless:GetJobRun', 'emr-serverless:TagResource'], on: ['spark-job-runs'] },
-      { actions: ['iam:PassRole'], on: ['spark-job-role'], when: { StringEquals: { 'iam:PassedToService': 'emr-serverless.amazonaws.com' } } },
+      { actions: ['iam:PassRole'], on: ['spark-job-role', 'dedup-job-role'], when: { StringEquals: { 'iam:PassedToService': 'emr-serverless.amazonaws.com' } } },
     ],
   },
   gate: {

@@ -1,5 +1,6 @@
 /** The JSON documents that stages hand each other through S3; Temporal carries only pointers and counts (claim check). */
 import type { CycleRef } from './cycle';
+import type { FieldSpec, RawFormat } from './pipeline-spec';
 import type { RefreshPlan } from './refresh';
 
 /** A document in S3. */
@@ -83,6 +84,48 @@ export interface StorageFile {
   readonly eventDate: string;
   readonly rowCount: number;
   readonly sizeBytes: number;
+}
+
+/** What a Spark run that deduplicates a chunk is given: its one argument is this document's URI. All URIs are `s3://`. */
+export interface DedupInput {
+  readonly cycle: CycleRef;
+  readonly cycleId: string;
+  readonly chunk: number;
+  /** What its files are named by. */
+  readonly attempt: string;
+  readonly raw: { readonly bucket: string; readonly format: RawFormat };
+  /** In the chunk's order; event times within `[fromMs, toMs)`, epoch milliseconds, are neither too late nor in the future. */
+  readonly objects: readonly (RawObject & { readonly fromMs: number; readonly toMs: number })[];
+  readonly limits: { readonly maxLineBytes: number; readonly maxObjectBytes: number };
+  readonly fields: readonly FieldSpec[];
+  readonly eventTime: string;
+  /** The worker's own SQL: what is judged by one engine is judged the same by the other. */
+  readonly sql: {
+    readonly createObjects: string;
+    /** Of the line file whose path stands there as `'{lines}'`. */
+    readonly createRecords: string;
+    /** Over the typed columns. */
+    readonly fingerprint: string;
+  };
+  /** Event date → where the ledger's log ended when `seen` was listed: the commit holds for no other state. Every date that may come. */
+  readonly logs: Readonly<Record<string, number>>;
+  /** Event date → storage files whose records count as seen. */
+  readonly seen: Readonly<Record<string, readonly { readonly uri: string; readonly rowCount: number; readonly sizeBytes: number }[]>>;
+  /** Files go to `<storageUri>event_date=<date>/<attempt>-<n>.parquet`. */
+  readonly storageUri: string;
+  /** What the names of the quarantine's files begin with. */
+  readonly quarantineUri: string;
+  /** Scratch, and the `_manifest.json` that is written last; ends in `/`. */
+  readonly workUri: string;
+}
+
+/** `_manifest.json` below `workUri`. */
+export interface DedupManifest {
+  readonly attempt: string;
+  /** In the order of the input's objects. */
+  readonly objects: readonly RecordCounts[];
+  readonly files: readonly StorageFile[];
+  readonly quarantineFiles: readonly string[];
 }
 
 /** What a transform job is given: its one argument is this document's URI. All URIs are `s3://`. */

@@ -63,7 +63,7 @@ const PIPELINE = members({
     longitude: text,
     latitude: text,
   }),
-  dedup: members({ key: list(text), latenessDays: number, marginDays: number, futureToleranceMinutes: number, chunkBytes: number }),
+  dedup: members({ key: list(text), latenessDays: number, marginDays: number, futureToleranceMinutes: number, chunkBytes: number, engine: optional(text) }),
   transform: members({ job: text, references: map(text), servedDays: optional(number), sparkConf: map(text), timeoutMinutes: number }),
   quality: members({
     relation: text,

@@ -104,9 +104,16 @@ export interface DedupSpec {
   readonly marginDays: number;
   /** A record may be this far ahead of the end of its object's arrival hour: devices' clocks drift. */
   readonly futureToleranceMinutes: number;
-  /** Raw bytes that make one chunk, so chosen that a chunk has at least 50,000 records where there are as many. */
+  /**
+   * Raw bytes that make one chunk, so chosen that a chunk has at least 50,000 records where there are as many; with `spark` what one
+   * Spark run takes: a night, or as much as is not to be done again when it fails.
+   */
   readonly chunkBytes: number;
+  /** What compares a chunk with the ledger: DuckDB within the worker unless declared; `spark`: a run on EMR Serverless, see docs/decisions/0031. */
+  readonly engine?: DedupEngine;
 }
+export const DEDUP_ENGINES = ['duckdb', 'spark'] as const;
+export type DedupEngine = (typeof DEDUP_ENGINES)[number];
 
 export interface TransformSpec {
   /** Script in `jobs/`, `[a-z][a-z0-9_]*`. */

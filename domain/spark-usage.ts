@@ -5,6 +5,17 @@ export interface SparkUsage {
   readonly storageGbHours: number;
 }
 
+export const NO_SPARK: SparkUsage = { vCpuHours: 0, memoryGbHours: 0, storageGbHours: 0 };
+
+/** Of two runs. */
+export function addSparkUsage(a: SparkUsage, b: SparkUsage): SparkUsage {
+  return {
+    vCpuHours: a.vCpuHours + b.vCpuHours,
+    memoryGbHours: a.memoryGbHours + b.memoryGbHours,
+    storageGbHours: a.storageGbHours + b.storageGbHours,
+  };
+}
+
 /** `0.12 vCPU-hours, 0.48 GB-hours`: for a stage's sentence. */
 export function sparkUsageSentence({ vCpuHours, memoryGbHours }: SparkUsage): string {
   return `${hours(vCpuHours)} vCPU-hours, ${hours(memoryGbHours)} GB-hours`;

@@ -12,6 +12,7 @@ export const STACK_OUTPUTS = {
   MeridianObjectsTable: 'MERIDIAN_OBJECTS_TABLE',
   MeridianEmrApplicationId: 'MERIDIAN_EMR_APPLICATION_ID',
   MeridianEmrJobRoleArn: 'MERIDIAN_EMR_JOB_ROLE_ARN',
+  MeridianEmrDedupRoleArn: 'MERIDIAN_EMR_DEDUP_ROLE_ARN',
   MeridianGlueDatabase: 'MERIDIAN_GLUE_DATABASE',
   MeridianGlueRoleArn: 'MERIDIAN_GLUE_ROLE_ARN',
   MeridianOutcomeTopicArn: 'MERIDIAN_OUTCOME_TOPIC_ARN',

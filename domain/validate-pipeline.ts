@@ -2,7 +2,7 @@ import { longestIntervalHours } from './calendar';
 import { VERDICTS } from './decision';
 import { ingestFaults, runsOnObject } from './ingest';
 import { pipelineShapeFaults } from './pipeline-shape';
-import { COLUMN_TYPES, type FieldType, LINEAGE_COLUMNS, outputName, type PipelineSpec, RAW_FORMATS, type RelationSpec } from './pipeline-spec';
+import { COLUMN_TYPES, DEDUP_ENGINES, type DedupEngine, type FieldType, LINEAGE_COLUMNS, outputName, type PipelineSpec, RAW_FORMATS, type RelationSpec } from './pipeline-spec';
 import { SHADOW_SUFFIX } from './shadow-pipeline';
 import { scheduleFaults } from './validate-schedule';
 
@@ -24,6 +24,8 @@ const FIELD_TYPES: readonly FieldType[] = ['timestamp-ms', 'double', 'bigint', '
 const LONGEST_HOLD_MINUTES = 20 * 60;
 /** DynamoDB transacts 100 items: a chunk item, the fence, and a log entry for each event date (design section 5). */
 const MAX_EVENT_DATES = 90;
+/** What a worker's disk holds, and what Spark's executors take in one run. */
+const MOST_CHUNK_BYTES: Readonly<Record<DedupEngine, number>> = { duckdb: 1024 ** 3, spark: 1024 ** 4 };
 /** PostgreSQL's own in every table: no column can be named so. */
 const SYSTEM_COLUMNS = ['tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid'];
 /** Columns that dedup adds to every stored record, or its path: a declared field of that name would hide its lineage. */
@@ -73,7 +75,9 @@ export function validatePipeline(spec: PipelineSpec): readonly string[] {
   expectWhole('dedup.latenessDays', spec.dedup.latenessDays, 0, MAX_EVENT_DATES);
   expectWhole('dedup.marginDays', spec.dedup.marginDays, 1, 30);
   expectWhole('dedup.futureToleranceMinutes', spec.dedup.futureToleranceMinutes, 0, 24 * 60);
-  expectWhole('dedup.chunkBytes', spec.dedup.chunkBytes, 1, 1024 ** 3);
+  const { engine = 'duckdb' } = spec.dedup;
+  expectKnown('dedup.engine', engine, DEDUP_ENGINES);
+  expectWhole('dedup.chunkBytes', spec.dedup.chunkBytes, 1, MOST_CHUNK_BYTES[engine] ?? MOST_CHUNK_BYTES.duckdb);
   // An interval that ends at a local time, or when objects have come, begins and ends within a UTC date.
   const edgeDates = spec.schedule?.cron === undefined && !runsOnObject(spec) ? 2 : 3;
   const eventDates = spec.dedup.latenessDays * 2 + Math.ceil(longestIntervalHours(spec) / 24) + edgeDates;

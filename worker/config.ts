@@ -18,6 +18,7 @@ export interface WorkerConfig {
   readonly objectsTable: string;
   readonly emrApplicationId: string;
   readonly emrJobRoleArn: string;
+  readonly emrDedupRoleArn: string;
   readonly glueDatabase: string;
   readonly glueRoleArn: string;
   readonly outcomeTopicArn: string;
@@ -55,6 +56,7 @@ const REQUIRED = {
   objectsTable: 'MERIDIAN_OBJECTS_TABLE',
   emrApplicationId: 'MERIDIAN_EMR_APPLICATION_ID',
   emrJobRoleArn: 'MERIDIAN_EMR_JOB_ROLE_ARN',
+  emrDedupRoleArn: 'MERIDIAN_EMR_DEDUP_ROLE_ARN',
   glueDatabase: 'MERIDIAN_GLUE_DATABASE',
   glueRoleArn: 'MERIDIAN_GLUE_ROLE_ARN',
   outcomeTopicArn: 'MERIDIAN_OUTCOME_TOPIC_ARN',
@@ -123,6 +125,7 @@ export function readWorkerConfig(env: Readonly<Record<string, string | undefined
     objectsTable: values.objectsTable,
     emrApplicationId: values.emrApplicationId,
     emrJobRoleArn: values.emrJobRoleArn,
+    emrDedupRoleArn: values.emrDedupRoleArn,
     glueDatabase: values.glueDatabase,
     glueRoleArn: values.glueRoleArn,
     outcomeTopicArn: values.outcomeTopicArn,

@@ -5,6 +5,7 @@ import { createBackfillActivities } from '../activities/backfills';
 import { createBatchActivities } from '../activities/batches';
 import { createCycleActivities } from '../activities/cycles';
 import { createDataQualityActivities } from '../activities/data-quality';
+import { createDedupJobActivities } from '../activities/dedup-job';
 import { createDryRunActivities } from '../activities/dry-run';
 import { createInboxActivities } from '../activities/inbox';
 import { createLedgerActivities, liveStorageFiles } from '../activities/ledger';
@@ -56,6 +57,7 @@ export function createDependencies(
     ingest: {
       ...createBatchActivities({ ...ingest, buckets, objectsTable: config.objectsTable }),
       ...createLedgerActivities(ledgerOf(ingest)),
+      ...createDedupJobActivities({ ...ingest, buckets, ledgerTable: config.ledgerTable }),
       ...createSetAsideActivities({ db: database.db, ...ingest, buckets, objectsTable: config.objectsTable }),
     },
     dryRun: createDryRunActivities({ ...database, ...ledgerOf(dryRun) }),
@@ -73,6 +75,7 @@ export function createDependencies(
         s3: transform.s3,
         applicationId: config.emrApplicationId,
         jobRoleArn: config.emrJobRoleArn,
+        dedupRoleArn: config.emrDedupRoleArn,
         jobsUri: config.jobsUri,
         artifactsBucket: buckets.artifacts,
         jobRecords: cycles,

@@ -21,6 +21,7 @@ import type { CycleProgress, CycleReport } from '../domain/progress';
 import type { RerunRequest } from '../domain/rerun';
 import { dataStep, pureLookup, shortStep } from './activity-options';
 import { describedActivities, expectHeartbeatsWithin, promptActivities } from './described-activities';
+import { dedupBySpark } from './dedup-by-spark';
 import { dedupBatch, discoverSentence, dedupSentence } from './dedup-batch';
 import { DecisionDesk } from './decision-desk';
 import { passesGate } from './gate-decision';
@@ -161,9 +162,15 @@ async function storeBatch(spec: PipelineSpec, cycle: CycleRef, epoch: number, ta
   if (batch.objectCount === 0) return nothingToPromote(report, 'no raw object arrived that was not loaded before');
 
   const records = await table.run('dedup', async (detail) => {
-    const counts = await dedupBatch(spec, cycle, batch, epoch, (soFar) => detail(dedupSentence(soFar)));
+    const counts = spec.dedup.engine === 'spark' ? await dedupOnSpark() : await dedupBatch(spec, cycle, batch, epoch, (soFar) => detail(dedupSentence(soFar)));
     detail(dedupSentence(counts));
     return counts;
+
+    async function dedupOnSpark(): Promise<RecordCounts> {
+      const done = await dedupBySpark(spec, cycle, batch, epoch, (soFar, jobRunId) => detail(`EMR job run ${jobRunId}; ${dedupSentence(soFar)}`));
+      report.spark = done.spark;
+      return done.counts;
+    }
   });
   report.records = records;
   return records.stored === 0 ? nothingToPromote(report, 'every record was a duplicate or went to quarantine') : records;

@@ -6,7 +6,7 @@ import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import type { ServedRelation } from '../domain/progress';
 import { refreshSentence } from '../domain/refresh';
-import { sparkUsageSentence } from '../domain/spark-usage';
+import { addSparkUsage, NO_SPARK, sparkUsageSentence } from '../domain/spark-usage';
 import { dataStep, shortStep, waitStep } from './activity-options';
 import { describedActivities, promptActivities } from './described-activities';
 import { checkQuality, failedRules, type GateVerdict } from './quality-gate';
@@ -68,10 +68,10 @@ export async function transformBatch(
   upsertSearchAttributes([{ key: jobRunAttribute, value: job.jobRunId }]);
   const days = prepared.refresh === undefined ? '' : `${refreshSentence(prepared.refresh)}; `;
   detail(`${days}EMR job run ${job.jobRunId} over ${prepared.rowCount} rows in ${prepared.files} files`);
-  const { vCpuHours, memoryGbHours, storageGbHours } = await wait.awaitSparkJob({ cycle, spec, job });
-  report.spark = { vCpuHours, memoryGbHours, storageGbHours };
+  const used = addSparkUsage(NO_SPARK, await wait.awaitSparkJob({ cycle, spec, job }));
+  report.spark = addSparkUsage(report.spark ?? NO_SPARK, used);
   const output = await short.readJobManifest({ cycle, spec, input: prepared.input });
-  detail(`${days}EMR job run ${job.jobRunId}: ${output.relations.map((each) => `${each.name} ${each.rows} rows`).join(', ')}; ${sparkUsageSentence(report.spark)}`);
+  detail(`${days}EMR job run ${job.jobRunId}: ${output.relations.map((each) => `${each.name} ${each.rows} rows`).join(', ')}; ${sparkUsageSentence(used)}`);
   return { prepared, output };
 }
 

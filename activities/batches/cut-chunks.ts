@@ -6,6 +6,8 @@ import { DAY_MS, eventWindowMs } from './arrival-hours';
 
 /** One transaction commits a chunk: its item, the fence, the void marker and a log entry a date, at most 100 items. */
 const MAX_EVENT_DATES = 90;
+/** A Spark run's document names each of its objects: some 3 MB, whatever `chunkBytes` allows. */
+const MOST_OBJECTS_A_RUN = 10_000;
 
 /** Sorted objects and the chunks that they are cut into: chunk i is `objects.slice(chunks[i].from, chunks[i].to)`. */
 export interface CutObjects {
@@ -42,6 +44,7 @@ export class ChunkCutter {
       last === undefined ||
       first === undefined ||
       last.sizeBytes >= this.spec.dedup.chunkBytes ||
+      (this.spec.dedup.engine === 'spark' && last.to - last.from >= MOST_OBJECTS_A_RUN) ||
       datesBetween(this.spec, first, object) > MAX_EVENT_DATES
     ) {
       refuseTooManyDates(this.spec, object);

@@ -44,19 +44,36 @@ export async function* partsOf(s3: S3Client, bucket: string, manifest: BatchMani
 export class ChunkLookup {
   private current: { readonly key: string; readonly part: ManifestPart } | undefined;
 
-  constructor(
+  private constructor(
     private readonly s3: S3Client,
     private readonly bucket: string,
     private readonly manifest: BatchManifest,
     private readonly signal: AbortSignal,
   ) {}
 
-  get chunkCount(): number {
-    return totalsOf(this.manifest).chunkCount;
+  /** @throws `ObjectVanished`, not retryable, while the generation has no manifest */
+  static async open(s3: S3Client, artifactsBucket: string, cycle: CycleRef, signal: AbortSignal): Promise<ChunkLookup> {
+    const pointer = manifestPointer(artifactsBucket, cycle);
+    const manifest = await readManifest(s3, pointer, signal);
+    if (manifest !== undefined) return new ChunkLookup(s3, artifactsBucket, manifest, signal);
+    throw ApplicationFailure.nonRetryable(
+      `The manifest s3://${pointer.bucket}/${pointer.key} is not there: discover the cycle's batches first`,
+      FailureType.ObjectVanished,
+    );
   }
 
-  /** @returns undefined when the manifest has no such chunk */
-  async objectsOf(chunk: number): Promise<readonly RawObject[] | undefined> {
+  /** @throws `LedgerRefused`, not retryable, when the manifest has no such chunk */
+  async requiredObjectsOf(chunk: number): Promise<readonly RawObject[]> {
+    const objects = await this.objectsOf(chunk);
+    if (objects !== undefined) return objects;
+    const { cycle } = this.manifest;
+    throw ApplicationFailure.nonRetryable(
+      `Chunk ${chunk} of ${generationPrefix(cycle)}: its manifest has ${totalsOf(this.manifest).chunkCount}`,
+      FailureType.LedgerRefused,
+    );
+  }
+
+  private async objectsOf(chunk: number): Promise<readonly RawObject[] | undefined> {
     let first = 0;
     for (const { key, chunkCount } of this.manifest.parts ?? []) {
       if (chunk < first + chunkCount) return slice(await this.part(key), chunk - first);

@@ -43,7 +43,8 @@ export async function countRecords(
   return { total: byObject.reduce(addCounts, NO_RECORDS), byObject };
 }
 
-function assertAddsUp(counts: RecordCounts, object: RawObject | undefined): void {
+/** @throws `CountsDoNotAddUp`, not retryable, naming the object */
+export function assertAddsUp(counts: RecordCounts, object: RawObject | undefined): void {
   const accounted = counts.stored + counts.duplicates + totalQuarantined(counts.quarantined);
   if (counts.read === accounted && counts.duplicates >= 0) return;
   throw ApplicationFailure.nonRetryable(

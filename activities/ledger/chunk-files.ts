@@ -24,13 +24,23 @@ export function dateOfDay(day: number): string {
   return new Date(day * DAY_MS).toISOString().slice(0, 10);
 }
 
+/** What the keys of an attempt's files for one event date begin with. */
+export function storageStem(dataset: string, eventDate: string, attempt: string): string {
+  return `${dataset}/event_date=${eventDate}/${attempt}-`;
+}
+
 /** Key of an attempt's file for the `index`-th of its event dates, which are in order. */
 export function storageKey(dataset: string, eventDate: string, attempt: string, index: number): string {
-  return `${dataset}/event_date=${eventDate}/${attempt}-${index}.parquet`;
+  return `${storageStem(dataset, eventDate, attempt)}${index}.parquet`;
 }
 
 export function quarantineKey(cycle: CycleRef, chunk: number, attempt: string): string {
-  return `${generationPrefix(cycle)}/dedup/${paddedChunk(chunk)}-${attempt}.jsonl.gz`;
+  return `${quarantineStem(cycle, chunk, attempt)}.jsonl.gz`;
+}
+
+/** What the keys of an attempt's files in quarantine begin with. */
+export function quarantineStem(cycle: CycleRef, chunk: number, attempt: string): string {
+  return `${generationPrefix(cycle)}/dedup/${paddedChunk(chunk)}-${attempt}`;
 }
 
 /** Writes one Parquet file for each event date of the records in `keep`, sorted by event time. */

@@ -1,6 +1,7 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import type { CycleRef } from '../../domain/cycle';
 import type { RecordCounts } from '../../domain/documents';
+import type { DedupEngine } from '../../domain/pipeline-spec';
 import { chunkKey } from './keys';
 import type { Item } from './ledger-table';
 
@@ -16,6 +17,8 @@ export interface ChunkItem {
   readonly documentKey: string;
   /** Records stored for each event date: what a void and a rebuild must touch. */
   readonly dates: Readonly<Record<string, number>>;
+  /** What stored it: a Spark run's files are several a date, and found by their prefix. Absent: DuckDB within a worker. */
+  readonly engine?: DedupEngine;
 }
 
 export function encodeChunkItem(item: ChunkItem): Record<string, AttributeValue> {
@@ -38,6 +41,7 @@ export function encodeChunkItem(item: ChunkItem): Record<string, AttributeValue>
     fileCount: { N: String(item.fileCount) },
     documentKey: { S: item.documentKey },
     dates: { M: numbers(item.dates) },
+    ...engineAttribute(item),
   };
 }
 
@@ -64,7 +68,17 @@ export function decodeChunkItem(dataset: string, item: Item): ChunkItem {
     fileCount: number('fileCount'),
     documentKey: text('documentKey'),
     dates: plain(item.dates?.M),
+    ...engineOf(item),
   };
+}
+
+/** As chunks and announced attempts carry it. */
+export function engineAttribute({ engine }: Pick<ChunkItem, 'engine'>): Record<string, AttributeValue> {
+  return engine === undefined ? {} : { engine: { S: engine } };
+}
+
+export function engineOf(item: Item): Pick<ChunkItem, 'engine'> {
+  return item.engine?.S === 'spark' ? { engine: 'spark' } : {};
 }
 
 /** The void marker shares the partition: it is no chunk. */

@@ -5,11 +5,11 @@ import type { CycleRef } from '../../domain/cycle';
 import type { RawObject } from '../../domain/documents';
 import { FailureType } from '../../domain/failure-type';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
-import { type Attempt, writeAttempt } from './chunk-attempt';
-import { type ChunkItem, decodeChunkItem, encodeChunkItem } from './chunk-item';
-import { commitUnderFence, generationVoided, notVoided } from './commit';
-import { appendEntry, type DateLog, readDateLog, unchangedLog } from './date-log';
-import { chunkKey } from './keys';
+import { writeAttempt } from './chunk-attempt';
+import { commitItems, readChunk } from './chunk-commit';
+import type { ChunkItem } from './chunk-item';
+import { commitUnderFence, generationVoided } from './commit';
+import { type DateLog, readDateLog } from './date-log';
 import type { LedgerTable } from './ledger-table';
 import { deleteAttemptFiles, removeLeftovers } from './leftovers';
 import type { RawLimits } from './line-splitter';
@@ -76,7 +76,7 @@ async function storeUnseen(deps: ChunkDependencies, input: ChunkInput, parsed: P
       deps.table,
       spec.dataset,
       input.epoch,
-      commitItems(deps.table, input, attempt, logs),
+      commitItems(deps.table, spec, attempt, logs),
     );
     if (outcome.committed) return attempt.item;
     // Perhaps this very attempt, when the answer to its first try was lost: its files must then stay.
@@ -90,43 +90,4 @@ async function storeUnseen(deps: ChunkDependencies, input: ChunkInput, parsed: P
     message: `Chunk ${input.chunk} of ${input.cycle.pipeline} until ${input.cycle.intervalEnd} lost ${MAX_ROUNDS} rounds to other writers of "${spec.dataset}"`,
     type: FailureType.LedgerRefused,
   });
-}
-
-/** Dates without anything new are in it too: what made their records duplicates must not have been voided meanwhile. */
-function commitItems(table: LedgerTable, input: ChunkInput, { item, own }: Attempt, logs: readonly DateLog[]) {
-  const nowMs = Date.now();
-  return [
-    {
-      name: 'chunk',
-      item: {
-        Put: { TableName: table.name, Item: encodeChunkItem(item), ConditionExpression: 'attribute_not_exists(pk)' },
-      },
-    },
-    notVoided(table, input.cycle),
-    ...logs.map((dateLog) => {
-      const segments = own.find(({ eventDate }) => eventDate === dateLog.eventDate);
-      return {
-        name: dateLog.eventDate,
-        item:
-          segments === undefined
-            ? unchangedLog(table.name, input.spec.dataset, dateLog)
-            : appendEntry(
-                table.name,
-                input.spec,
-                input.cycle,
-                dateLog,
-                { kind: 'chunk', attempt: item.attempt, ...segments },
-                nowMs,
-              ),
-      };
-    }),
-  ];
-}
-
-async function readChunk(table: LedgerTable, { cycle, chunk }: ChunkInput): Promise<ChunkItem | undefined> {
-  const item = await table.get(chunkKey(cycle, chunk));
-  if (item === undefined) return undefined;
-  const found = decodeChunkItem(cycle.dataset, item);
-  if (found.state === 'voided') throw generationVoided(cycle);
-  return found;
 }

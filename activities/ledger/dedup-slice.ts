@@ -1,11 +1,9 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { Context } from '@temporalio/activity';
-import { ApplicationFailure } from '@temporalio/common';
 import { addCounts, NO_RECORDS } from '../../domain/conservation';
-import { type CycleRef, generationPrefix } from '../../domain/cycle';
+import type { CycleRef } from '../../domain/cycle';
 import type { RawObject, RecordCounts } from '../../domain/documents';
-import { FailureType } from '../../domain/failure-type';
-import { ChunkLookup, manifestPointer, readManifest } from '../batches/manifest';
+import { ChunkLookup } from '../batches/manifest';
 
 /** Within a third of the heartbeat time-out: a long DuckDB query must not look like a dead worker. */
 const HEARTBEAT_MS = 5_000;
@@ -31,13 +29,12 @@ export async function dedupSlice(
   dedup: (chunk: SlicedChunk) => Promise<{ readonly counts: RecordCounts; readonly fileCount: number }>,
 ): Promise<{ readonly counts: RecordCounts; readonly files: number }> {
   const { fromChunk, toChunk } = slice;
-  const lookup = await requiredManifest(s3, artifacts, slice.cycle, Context.current().cancellationSignal);
+  const lookup = await ChunkLookup.open(s3, artifacts, slice.cycle, Context.current().cancellationSignal);
   const progress = new Progress({ chunk: fromChunk, fromChunk, toChunk, step: 'start', counts: NO_RECORDS });
   let files = 0;
   try {
     for (let chunk = fromChunk; chunk < toChunk; chunk++) {
-      const objects = await lookup.objectsOf(chunk);
-      if (objects === undefined) throw noSuchChunk(slice, lookup.chunkCount);
+      const objects = await lookup.requiredObjectsOf(chunk);
       progress.set({ chunk });
       const done = await dedup({ chunk, objects, onStep: (step) => progress.set({ step }) });
       files += done.fileCount;
@@ -78,21 +75,4 @@ class Progress {
   stop(): void {
     clearInterval(this.timer);
   }
-}
-
-async function requiredManifest(s3: S3Client, artifacts: string, cycle: CycleRef, signal: AbortSignal): Promise<ChunkLookup> {
-  const pointer = manifestPointer(artifacts, cycle);
-  const manifest = await readManifest(s3, pointer, signal);
-  if (manifest !== undefined) return new ChunkLookup(s3, artifacts, manifest, signal);
-  throw ApplicationFailure.nonRetryable(
-    `The manifest s3://${pointer.bucket}/${pointer.key} is not there: discover the cycle's batches first`,
-    FailureType.ObjectVanished,
-  );
-}
-
-function noSuchChunk({ cycle, fromChunk, toChunk }: Slice, chunkCount: number): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(
-    `Chunks ${fromChunk} to ${toChunk} of ${generationPrefix(cycle)}: its manifest has ${chunkCount}`,
-    FailureType.LedgerRefused,
-  );
 }

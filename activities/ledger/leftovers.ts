@@ -1,8 +1,10 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { log } from '@temporalio/activity';
 import type { CycleRef } from '../../domain/cycle';
-import { deleteKeys } from '../delete-objects';
-import { quarantineKey, storageKey } from './chunk-files';
+import type { DedupEngine } from '../../domain/pipeline-spec';
+import { deleteBelow, deleteKeys } from '../delete-objects';
+import { quarantineKey, quarantineStem, storageKey, storageStem } from './chunk-files';
+import { engineAttribute, engineOf } from './chunk-item';
 import { attemptKey, attemptSortPrefix, attemptsPartition } from './keys';
 import type { LedgerTable } from './ledger-table';
 
@@ -12,6 +14,7 @@ export interface AttemptFiles {
   readonly chunk: number;
   readonly attempt: string;
   readonly dates: Readonly<Record<string, number>>;
+  readonly engine?: DedupEngine;
 }
 
 export interface LeftoverDependencies {
@@ -23,7 +26,7 @@ export interface LeftoverDependencies {
 /** Says that an attempt will write files, before it does: a crash then leaves nothing that nobody knows of. */
 export async function announceAttempt(
   table: LedgerTable,
-  { cycle, chunk, attempt, dates }: AttemptFiles,
+  { cycle, chunk, attempt, dates, engine }: AttemptFiles,
 ): Promise<void> {
   const { pk, sk } = attemptKey(cycle, chunk, attempt);
   await table.put({
@@ -32,6 +35,7 @@ export async function announceAttempt(
     chunk: { N: String(chunk) },
     // A set is never empty in DynamoDB.
     dates: { SS: ['-', ...Object.keys(dates)] },
+    ...(engine === undefined ? {} : engineAttribute({ engine })),
   });
 }
 
@@ -53,7 +57,7 @@ export async function removeLeftovers(
       const chunk = Number(item.chunk?.N);
       const dates = Object.fromEntries((item.dates?.SS ?? []).filter((date) => date !== '-').map((date) => [date, 0]));
       if (attempt !== committed?.attempt)
-        await deleteAttemptFiles(deps, { cycle, chunk, attempt, dates }, keepQuarantineOf.has(attempt));
+        await deleteAttemptFiles(deps, { cycle, chunk, attempt, dates, ...engineOf(item) }, keepQuarantineOf.has(attempt));
       await deps.table.delete(attemptKey(cycle, chunk, attempt));
     }
   } catch (error) {
@@ -62,12 +66,17 @@ export async function removeLeftovers(
   }
 }
 
-/** Storage files, and the quarantine file unless it is to be kept, by name, whether they are there or not. */
+/** Storage files, and the quarantine file unless it is to be kept, by name, whether they are there or not; of a Spark run, by prefix. */
 export async function deleteAttemptFiles(
   { s3, buckets, table }: LeftoverDependencies,
-  { cycle, chunk, attempt, dates }: AttemptFiles,
+  { cycle, chunk, attempt, dates, engine }: AttemptFiles,
   keepQuarantine = false,
 ): Promise<void> {
+  if (engine === 'spark') {
+    for (const date of Object.keys(dates)) await deleteBelow(s3, buckets.storage, storageStem(cycle.dataset, date, attempt), table.signal);
+    if (!keepQuarantine) await deleteBelow(s3, buckets.quarantine, `${quarantineStem(cycle, chunk, attempt)}-`, table.signal);
+    return;
+  }
   const doomed = [
     [
       buckets.storage,

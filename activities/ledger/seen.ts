@@ -26,17 +26,15 @@ export async function seenFiles(
   nowMs: number,
 ): Promise<readonly string[]> {
   const files: string[] = [];
-  // DynamoDB can have deleted nothing of a date before its records expire: most nights need no look at the chunks.
-  const perhapsDeleted = logs
-    .map((log) => log.eventDate)
-    .filter((date) => expiresAtSeconds(spec, date) <= nowMs / 1000);
-  let chunks = perhapsDeleted.length === 0 ? [] : await committedChunksOf(table, spec, perhapsDeleted);
+  const dates = logs.map((log) => log.eventDate);
+  let chunks: readonly ChunkItem[] | undefined;
   for (const log of logs) {
     const live = liveEntries(log, nowMs);
     const fetched = await fetchSegments(table, deps.cache, spec.dataset, log.eventDate, live);
     files.push(...fetched.files);
-    if (fetched.incomplete.length > 0 && chunks.length === 0)
-      chunks = await committedChunksOf(table, spec, [log.eventDate]);
+    // DynamoDB can have deleted nothing of a date before its records expire: most nights need no look at the chunks.
+    if (fetched.incomplete.length === 0 && expiresAtSeconds(spec, log.eventDate) > nowMs / 1000) continue;
+    chunks ??= await committedChunksOf(table, spec, dates);
     const complete = new Set(live.filter((entry) => !fetched.incomplete.includes(entry)).map((entry) => entry.attempt));
     for (const chunk of chunks) {
       if (complete.has(chunk.attempt) || !storedFor(chunk, log) || deps.counts?.(chunk.attempt) === false) continue;
@@ -65,6 +63,7 @@ function storedAttempt({ s3, buckets, signal }: SeenDependencies, { attempt, doc
   return { attempt, bucket: buckets.storage, files: async () => (await readChunkDocument(s3, buckets.artifacts, documentKey, signal)).files };
 }
 
-function storedFor(chunk: ChunkItem, log: DateLog): boolean {
+/** Did the chunk store records of the date that still count? */
+export function storedFor(chunk: ChunkItem, log: DateLog): boolean {
   return (chunk.dates[log.eventDate] ?? 0) > 0 && !voidedAttempts(log).has(chunk.attempt);
 }

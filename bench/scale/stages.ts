@@ -33,7 +33,7 @@ export function bottleneckOf({ demands }: StageEstimate): Demand {
 
 /** How a night is made; what differs between them is what the page compares. */
 export interface Ways {
-  /** `spark` computes on the job's executors; the worker only puts segments and commits. */
+  /** `spark` computes on the job's executors and puts no segments; the worker only prepares and commits. */
   readonly dedup: 'duckdb' | 'spark';
   /** `incremental` transforms, checks and copies changed days alone; the database copies the others. */
   readonly refresh: 'full' | 'incremental';
@@ -97,19 +97,21 @@ function dedup(load: Workload, ways: Ways, costs: UnitCosts): StageEstimate {
     recordsPerChunk: spark ? load.recordsPerNight : RECORDS_PER_CHUNK,
     cpuSecondsPerMillion: cpu,
     cores,
-    writeUnitsPerMillion: costs.dedupWrites.value * load.newShare,
+    writeUnitsPerMillion: spark ? 0 : costs.dedupWrites.value * load.newShare,
     partitionShares: evenly(load.ledgerPartitions),
   });
   return {
     stage: 'dedup',
-    work: `${count(load.recordsPerNight)} records, ${count(simulated.writeUnits)} write units`,
+    work: `${count(load.recordsPerNight)} records, ${spark ? 'no segments' : `${count(simulated.writeUnits)} write units`}`,
     // Chunks compute and write by turns, and commit in manifest order.
     inTurn: true,
     demands: [
       spark
         ? { resource: `${load.executorVcpus} vCPUs of EMR Serverless`, seconds: costs.sparkStart.value + simulated.computingSeconds, movedBy: 'more executors' }
         : { resource: `${load.workerCores} cores of the worker`, seconds: simulated.computingSeconds, movedBy: "`dedup.engine: 'spark'`, or a larger worker" },
-      { resource: `write units of the ledger's ${load.ledgerPartitions} partitions`, seconds: simulated.seconds - simulated.computingSeconds, movedBy: 'warm throughput declared for the table; its quota' },
+      ...(spark
+        ? []
+        : [{ resource: `write units of the ledger's ${load.ledgerPartitions} partitions`, seconds: simulated.seconds - simulated.computingSeconds, movedBy: 'warm throughput declared for the table; its quota' }]),
     ],
     uses: [
       { what: 'write units', price: 'dynamoMillionWrites', quantity: simulated.writeUnits / 1e6, known: 'computed' },

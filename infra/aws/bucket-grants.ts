@@ -31,6 +31,11 @@ export function grantReading(grantee: Grantee, ...objects: readonly string[]): v
   grant(grantee, ['s3:GetObject'], objects);
 }
 
+/** Lets `grantee` read any version of objects. @param objects - ARNs, wildcards allowed */
+export function grantReadingVersions(grantee: Grantee, ...objects: readonly string[]): void {
+  grant(grantee, ['s3:GetObject', 's3:GetObjectVersion'], objects);
+}
+
 /** Lets `grantee` read, write and delete objects, but no old version. @param objects - ARNs, wildcards allowed */
 export function grantWriting(grantee: Grantee, ...objects: readonly string[]): void {
   grant(

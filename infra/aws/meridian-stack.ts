@@ -3,6 +3,7 @@ import type { Construct } from 'constructs';
 import { STACK_OUTPUTS, type StackOutput } from '../../domain/stack-outputs';
 import { ArrivalEvents } from './arrival-events';
 import { Catalog } from './catalog';
+import { DedupJobRole } from './dedup-job-role';
 import { DedupTables } from './dedup-tables';
 import { exportName } from './imported';
 import { LakeBuckets } from './lake-buckets';
@@ -36,9 +37,10 @@ export class MeridianStack extends Stack {
     const alerts = new OutcomeAlerts(this, 'Outcomes', { pipelines, key });
     const arrivals = new ArrivalEvents(this, 'Arrivals', { pipelines, buckets, key, alarmTopic: alerts.topic });
     const { role: jobRole } = new SparkJobRole(this, 'SparkJob', { buckets, spark });
+    const { role: dedupRole } = new DedupJobRole(this, 'DedupJob', { buckets, spark });
     const { role: qualityRole } = new QualityRole(this, 'Quality', { buckets, catalog });
-    const roles = new ActivityRoles(this, 'Roles', { buckets, tables, spark, catalog, alerts, arrivals, jobRole, qualityRole });
-    key.allowData(...roles.ofData, jobRole, qualityRole);
+    const roles = new ActivityRoles(this, 'Roles', { buckets, tables, spark, catalog, alerts, arrivals, jobRole, dedupRole, qualityRole });
+    key.allowData(...roles.ofData, jobRole, dedupRole, qualityRole);
     key.allowTables(...roles.ofTables);
 
     const values: Readonly<Record<StackOutput, string>> = {
@@ -51,6 +53,7 @@ export class MeridianStack extends Stack {
       MeridianObjectsTable: tables.objects.tableName,
       MeridianEmrApplicationId: spark.application.attrApplicationId,
       MeridianEmrJobRoleArn: jobRole.roleArn,
+      MeridianEmrDedupRoleArn: dedupRole.roleArn,
       MeridianGlueDatabase: catalog.databaseName,
       MeridianGlueRoleArn: qualityRole.roleArn,
       MeridianOutcomeTopicArn: alerts.topic.topicArn,

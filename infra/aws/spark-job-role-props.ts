@@ -1,7 +1,7 @@
 import type { LakeBuckets } from './lake-buckets';
 import type { SparkApplication } from './spark-application';
 
-/** What transform jobs read and write. */
+/** What jobs read and write. */
 export interface SparkJobRoleProps {
   readonly buckets: LakeBuckets;
   readonly spark: SparkApplication;

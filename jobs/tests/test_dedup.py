@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from meridian_jobs.dedup import compare
+from meridian_jobs.dedup import places, run
 from meridian_jobs.dedup.groups import Group
 from meridian_jobs.s3 import read_object, s3_client
 from pyspark.sql import SparkSession
@@ -130,11 +130,11 @@ def test_a_chunk_of_duplicates_alone_stores_nothing(spark: SparkSession, aws: st
     assert lake.left() == ["work/_manifest.json"]
 
 
-def test_days_in_many_ranges_keep_the_same_rows(spark: SparkSession, aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_days_in_many_places_keep_the_same_rows(spark: SparkSession, aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before, now = _chunk(6), _chunk(7)
     now[1][:80] = before[2][:80]
     first = _put(RawLake(), before)
-    monkeypatch.setattr(compare, "ROWS_PER_FILE", 100)
+    monkeypatch.setattr(places, "ROWS_PER_PLACE", 100)
     first.run()
     lake = _put(first.next(), now)
 
@@ -146,6 +146,24 @@ def test_days_in_many_ranges_keep_the_same_rows(spark: SparkSession, aws: str, m
     for file in manifest["files"]:
         times = pq.read_table(io.BytesIO(read_object(f"s3://{BUCKET}/{file['key']}"))).column("event_time").to_pylist()
         assert times == sorted(times)
+
+
+def test_rows_are_exchanged_once(spark: SparkSession, aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = _put(RawLake(), _chunk(9, objects=1, records=20))
+    first.run()
+    lake = _put(first.next(), _chunk(10, objects=1, records=20))
+    plans: list[str] = []
+    unseen_rows = run.unseen_rows
+
+    def watched(*args: Any) -> Any:
+        rows = unseen_rows(*args)
+        plans.append(rows._jdf.queryExecution().executedPlan().toString())
+        return rows
+
+    monkeypatch.setattr(run, "unseen_rows", watched)
+    lake.run()
+
+    assert [plan.count("Exchange ") for plan in plans] == [1], plans[0]
 
 
 def test_one_group_and_many_store_the_same(spark: SparkSession, aws: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,10 +162,9 @@ describe('a manifest in parts (S2.2)', () => {
     const all = await objectsOf(manifest);
     await discover(deps, nightEnding('2018-08-02', 2), small);
     expect(all).toEqual((await manifestOf(nightEnding('2018-08-02', 2))).objects);
-    const lookup = new ChunkLookup(deps.s3, deps.buckets.artifacts, manifest, NEVER);
-    expect(lookup.chunkCount).toBe(60);
-    for (const chunk of [59, 0, 31, 30, 32]) expect(await lookup.objectsOf(chunk)).toEqual([all[chunk]]);
-    expect(await lookup.objectsOf(60)).toBeUndefined();
+    const lookup = await ChunkLookup.open(deps.s3, deps.buckets.artifacts, night, NEVER);
+    for (const chunk of [59, 0, 31, 30, 32]) expect(await lookup.requiredObjectsOf(chunk)).toEqual([all[chunk]]);
+    await expect(lookup.requiredObjectsOf(60)).rejects.toThrow('its manifest has 60');
 
     expect(await run(createBatchActivities(deps).markObjects, { cycle: night, spec: small, state: 'loaded' })).toEqual({ marked: 60 });
     expect(await discover(deps, nightEnding('2018-08-03'), small)).toMatchObject({ objectCount: 0 });

@@ -80,6 +80,11 @@ export function faultPipeline(name: string): PipelineSpec {
   };
 }
 
+/** The same, deduplicated by Spark: a night is one chunk, and so one run. */
+export function deduplicatedBySpark(spec: PipelineSpec): PipelineSpec {
+  return { ...spec, dedup: { ...spec.dedup, engine: 'spark', chunkBytes: 1024 ** 3 } };
+}
+
 /**
  * The same, refreshed by day: a row's `night` is the end of its own event date, and `totals` has a row for each day. The newest night of
  * both views and the sum of the records still show whether a statement saw one version.

@@ -20,7 +20,7 @@ import { type Actor, actorClients, type ActorClients, GUARDED_CALLS, type Guarde
 
 const LIMIT_MS = 180_000;
 const SPEC = faultPipeline('enforced');
-const ACTORS: readonly Actor[] = [...ACTIVITY_GROUP_NAMES, 'worker', 'sparkJob', 'quality'];
+const ACTORS: readonly Actor[] = [...ACTIVITY_GROUP_NAMES, 'worker', 'sparkJob', 'dedupJob', 'quality'];
 const TABLE = SPEC.relations[0]?.name ?? '';
 
 let lab: Lab;
@@ -58,8 +58,9 @@ async function taskCredentials(role: string): Promise<SessionCredentials> {
 async function credentialsOf(actor: Actor): Promise<SessionCredentials> {
   const worker = await taskCredentials(setting('MERIDIAN_WORKER_ROLE_ARN'));
   if (actor === 'worker') return worker;
-  if (actor === 'sparkJob' || actor === 'quality') {
-    const copy = administer({ copy: actor === 'sparkJob' ? config.emrJobRoleArn : config.glueRoleArn, name: `as-${actor}` });
+  if (actor === 'sparkJob' || actor === 'dedupJob' || actor === 'quality') {
+    const of = { sparkJob: config.emrJobRoleArn, dedupJob: config.emrDedupRoleArn, quality: config.glueRoleArn };
+    const copy = administer({ copy: of[actor], name: `as-${actor}` });
     return taskCredentials(String(copy));
   }
   const sts = new STSClient({ endpoint: setting('AWS_ENDPOINT_URL'), region: config.region, credentials: worker });

@@ -2,9 +2,10 @@ import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { ACTIVITY_GROUP_NAMES } from '../../domain/activity-groups';
 import { CycleOutcome } from '../../domain/cycle';
+import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { comparedReport, startDryRun } from '../faults/dry-runs';
 import { Lab } from '../faults/lab';
-import { faultPipeline, refreshedByDay } from '../faults/pipeline';
+import { deduplicatedBySpark, faultPipeline, refreshedByDay } from '../faults/pipeline';
 import { nightEnd, rawNight } from '../faults/raw-night';
 import { Story } from '../faults/story';
 import { grantName } from '../support/iam/role-policies';
@@ -17,6 +18,7 @@ const PIPELINES = {
   rejected: faultPipeline('p2-rejected'),
   failed: faultPipeline('p3-failed'),
   dry: refreshedByDay(faultPipeline('p4-dry')),
+  bySpark: deduplicatedBySpark(faultPipeline('p6-by-spark')),
 } as const;
 const ON_OBJECT = { ...faultPipeline('p5-arriving'), ingest: { mode: 'on-object', maxObjects: 4, maxBytes: 64 * 1024 ** 2, maxAgeSeconds: 900, sweepMinutes: 60 } } as const;
 
@@ -25,7 +27,7 @@ beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   lab = await Lab.start([...Object.values(PIPELINES), ON_OBJECT]);
   await lab.workers.restart({ env: { MERIDIAN_ARCHIVE_SECONDS: '1', MERIDIAN_BACKLOG_SECONDS: '1' } });
-  await Promise.all([promoted(), rejected(), failed(), dry(), arriving()]);
+  await Promise.all([promoted(), rejected(), failed(PIPELINES.failed), failed(PIPELINES.bySpark), dry(), arriving()]);
 }, LIMIT_MS);
 afterAll(() => lab?.stop(), LIMIT_MS);
 
@@ -49,8 +51,8 @@ async function rejected(): Promise<void> {
   await temporal().execute('discardCycle', { workflowId: `discard/${named.pipeline}`, taskQueue: 'meridian', args: [{ ...named, intervalEnd: nightEnd(2), ...WHY }] });
 }
 
-async function failed(): Promise<void> {
-  const story = new Story(lab, PIPELINES.failed);
+async function failed(spec: PipelineSpec): Promise<void> {
+  const story = new Story(lab, spec);
   await lab.script(story.spec, 1, { transform: { outcome: 'fail' } });
   await story.ends(1, 'failed');
 }
@@ -82,6 +84,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'RolesIngest s3:GetObject on LakeRaw/*': 'for a reader that names no version; nothing asks so today',
   'RolesDryRun s3:GetObject on LakeRaw/*': 'for a reader that names no version; nothing asks so today',
   'RolesIngest s3:ListBucket on LakeArtifacts': 'S3 asks for it by itself, to tell a document that is not there from a forbidden one',
+  'RolesIngest s3:ListBucket on LakeRefined': 'S3 asks for it by itself, to tell a document that is not there from a forbidden one',
   'RolesTransform s3:ListBucket on LakeArtifacts': 'S3 asks for it by itself, to tell a document that is not there from a forbidden one; and for the references of a pipeline that is refreshed by day',
   'RolesPublish s3:ListBucket on LakeArtifacts': 'S3 asks for it by itself, to tell a document that is not there from a forbidden one',
   'RolesDryRun s3:ListBucket on LakeRefined': 'S3 asks for it by itself, to tell a document that is not there from a forbidden one',

@@ -32,9 +32,10 @@ test('S2.21 the worker itself may take the roles of its activities, which only i
 
 test('S1.13 a role used for another’s action is refused: each group’s are its own', () => {
   const put = (resource: string) => ({ action: 's3:PutObject', resource: `arn:aws:s3:::${resource}` });
-  const allowed = (request: { readonly action: string; readonly resource: string }) => [...groupRoles, 'SparkJobRole', 'QualityRole'].filter((role) => policies.allows(role, request));
+  const allowed = (request: { readonly action: string; readonly resource: string }) => [...groupRoles, 'SparkJobRole', 'DedupJobRole', 'QualityRole'].filter((role) => policies.allows(role, request));
 
-  expect(allowed(put('LakeStorage/positions/event_date=2024-01-01/a-0.parquet'))).toEqual(['RolesIngest']);
+  expect(allowed(put('LakeStorage/positions/event_date=2024-01-01/a-0.parquet'))).toEqual(['RolesIngest', 'DedupJobRole']);
+  expect(allowed(put('LakeRefined/mobile/20240101T000000Z/g0001/_dedup/000000-1/_manifest.json'))).toEqual(['SparkJobRole', 'DedupJobRole']);
   expect(allowed(put('LakeRefined/mobile/20240101T000000Z/g0001/_manifest.json'))).toEqual(['SparkJobRole']);
   expect(allowed(put('LakeArtifacts/cycles/mobile/20240101T000000Z/g0001/manifest.json'))).toEqual(['RolesIngest', 'RolesTransform']);
   expect(allowed(put('LakeArtifacts/dry-runs/mobile.dry/20240101T000000Z/g0001/diff.json'))).toEqual(['RolesDryRun']);

@@ -144,7 +144,7 @@ describe('The CloudFormation template: who may do what (S2.21)', () => {
     }
   });
 
-  test('only two groups of activities pass a role: each its own, to one service', () => {
+  test('only two groups of activities pass roles: each its own, to one service', () => {
     const passes = statements.filter(({ statement }) => list(statement.Action).includes('iam:PassRole'));
     const roleId = (prefix: string) =>
       Object.keys(template.findResources('AWS::IAM::Role')).find((id) => id.startsWith(prefix));
@@ -152,7 +152,7 @@ describe('The CloudFormation template: who may do what (S2.21)', () => {
     expect(passes.map(({ policy }) => policy.replace(/[0-9A-F]{8}$/, ''))).toEqual(['RolesTransform', 'RolesGate']);
     expect(passes.map(({ statement }) => [statement.Resource, statement.Condition])).toEqual([
       [
-        { 'Fn::GetAtt': [roleId('SparkJobRole'), 'Arn'] },
+        [{ 'Fn::GetAtt': [roleId('DedupJobRole'), 'Arn'] }, { 'Fn::GetAtt': [roleId('SparkJobRole'), 'Arn'] }],
         { StringEquals: { 'iam:PassedToService': 'emr-serverless.amazonaws.com' } },
       ],
       [

@@ -12,6 +12,7 @@ import { Context } from '@temporalio/activity';
 import type { Activities } from '../../activities';
 import { backfillWorkflowId } from '../../domain/backfill';
 import { intervalEndingAt } from '../../domain/calendar';
+import { NO_RECORDS } from '../../domain/conservation';
 import { cycleWorkflowId } from '../../domain/cycle';
 import type { Decision, DecisionInput, Verdict } from '../../domain/decision';
 import { FailureType } from '../../domain/failure-type';
@@ -34,6 +35,7 @@ export interface Recording {
 }
 
 const INTERVAL_END = '2018-08-02T00:00:00Z';
+const RECORDS = { read: 100, stored: STORED, duplicates: 20, quarantined: { too_late: 10 } };
 
 function cycle(activities: Partial<Activities> = {}, meanwhile?: Recording['meanwhile']): Recording {
   return {
@@ -161,7 +163,25 @@ export const RECORDED_OUTCOMES: Readonly<Record<string, Recording>> = {
   ...SHAPES,
   ...Object.fromEntries(Object.entries(SHAPES).flatMap(([name, shape]) => (['etlCycle', 'dryRun'].includes(shape.workflow) ? [[`${name}-short-steps`, shape]] : []))),
   'first-tries-failed-short-steps': cycle({ raiseFence: failingAtFirst(undefined), closeCycle: failingAtFirst(undefined), announceOutcome: failingAtFirst({ announced: true }) }),
+  'deduplicated-by-spark': cycle({ resolvePipeline: bySpark }),
+  'deduplicated-by-spark-in-two-rounds': cycle({ resolvePipeline: bySpark, commitDedupJob: lostAtFirst() }),
+  'deduplicated-by-spark-before': cycle({ resolvePipeline: bySpark, prepareDedupJob: ({ chunk }) => Promise.resolve({ input: { bucket: 'artifacts', key: `${chunk}` }, committed: chunk === 0 ? RECORDS : NO_RECORDS }) }),
+  'deduplicated-by-spark-cancelled': cycle({ resolvePipeline: bySpark, awaitSparkJob: forEver }, async (handle, called) => {
+    await called('awaitSparkJob');
+    await handle.cancel();
+  }),
 };
+
+/** A pipeline whose chunks are deduplicated by Spark. */
+function bySpark({ intervalEnd = INTERVAL_END }: Parameters<Activities['resolvePipeline']>[0]): ReturnType<Activities['resolvePipeline']> {
+  return Promise.resolve({ spec: { ...mobileGeolocation, dedup: { ...mobileGeolocation.dedup, engine: 'spark' } }, interval: intervalEndingAt(intervalEnd, mobileGeolocation) });
+}
+
+/** Somebody else committed to one of the dates of the first run. */
+function lostAtFirst(): Activities['commitDedupJob'] {
+  let tried = 0;
+  return () => Promise.resolve((tried += 1) === 1 ? {} : { committed: tried === 2 ? RECORDS : NO_RECORDS });
+}
 
 /** As an engine that is away for a moment. */
 function failingAtFirst<T>(answer: T): () => Promise<T> {
@@ -196,7 +216,6 @@ function held(decision: Verdict): Recording {
 function rerun(from: RerunStage): Recording {
   const request = { from, by: 'ada', reason: 'the job was mended' };
   const data = { ...cycleOf('2018-08-01T00:00:00Z', INTERVAL_END), generation: 1 };
-  const records = { read: 100, stored: STORED, duplicates: 20, quarantined: { too_late: 10 } };
   const { input, ...recording } = cycle({
     planRerun: () =>
       Promise.resolve({ ...request, ofGeneration: 1, ofRunId: 'run-1', ...(from === 'discover' ? {} : { data }), ...(from === 'check' || from === 'load' ? { output: data } : {}) }),
@@ -204,7 +223,7 @@ function rerun(from: RerunStage): Recording {
       Promise.resolve(
         from === 'discover'
           ? {}
-          : { records, ...(from === 'load' ? { gate: { rules: [{ step: 'added', rule: 'RowCount > 0', result: 'PASS' }], rowCounts: { added: STORED, served: SERVED } } } : {}) },
+          : { records: RECORDS, ...(from === 'load' ? { gate: { rules: [{ step: 'added', rule: 'RowCount > 0', result: 'PASS' }], rowCounts: { added: STORED, served: SERVED } } } : {}) },
       ),
   });
   return { ...recording, input: { ...input, rerun: request } };

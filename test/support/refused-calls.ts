@@ -16,7 +16,7 @@ import type { ActivityGroup } from '../../domain/activity-groups';
 import type { WorkerConfig } from '../../worker/config';
 
 /** Whoever has credentials of its own: the groups of activities, and those that jobs run as. */
-export type Actor = ActivityGroup | 'worker' | 'sparkJob' | 'quality';
+export type Actor = ActivityGroup | 'worker' | 'sparkJob' | 'dedupJob' | 'quality';
 
 /** Clients of one actor. */
 export interface ActorClients {
@@ -97,15 +97,15 @@ const startCheck = ({ glue }: ActorClients, { glueDatabase, glueRoleArn }: Worke
 /** One or more calls of every service, by what would go wrong if anybody could make them. */
 export const GUARDED_CALLS: readonly GuardedCall[] = [
   put('raw', '', []),
-  put('storage', '', ['ingest']),
+  put('storage', '', ['ingest', 'dedupJob']),
   put('refined', '', ['sparkJob']),
-  put('quarantine', '', ['ingest', 'sparkJob']),
+  put('quarantine', '', ['ingest', 'sparkJob', 'dedupJob']),
   put('artifacts', 'cycles/', ['ingest', 'transform']),
   put('artifacts', 'dry-runs/', ['dryRun']),
   put('artifacts', 'jobs/', []),
-  put('artifacts', 'logs/', ['sparkJob']),
+  put('artifacts', 'logs/', ['sparkJob', 'dedupJob']),
   put('artifacts', 'archive/histories/', ['archive']),
-  get('raw', '', ['ingest', 'dryRun']),
+  get('raw', '', ['ingest', 'dryRun', 'dedupJob']),
   get('artifacts', 'archive/histories/', []),
   {
     action: 's3:DeleteObject',
@@ -127,6 +127,7 @@ export const GUARDED_CALLS: readonly GuardedCall[] = [
       dynamodb.send(new QueryCommand({ TableName: ledgerTable, KeyConditionExpression: 'pk = :pk', ExpressionAttributeValues: { ':pk': { S: 'refused' } } })),
   },
   startJob(({ emrJobRoleArn }) => emrJobRoleArn, 'emr-serverless:StartJobRun', ['transform']),
+  startJob(({ emrDedupRoleArn }) => emrDedupRoleArn, 'emr-serverless:StartJobRun', ['transform']),
   {
     action: 'emr-serverless:ListJobRuns',
     on: 'the application',

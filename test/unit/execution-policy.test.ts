@@ -1,4 +1,4 @@
-import { executionPolicy, type RunPlaces } from '../../activities/execution-policy';
+import { transformPolicy, type RunPlaces } from '../../activities/execution-policy';
 import type { TransformInput } from '../../domain/documents';
 
 const GENERATION = 'mobile/20240102T000000Z/g0001';
@@ -27,7 +27,7 @@ const resourcesOf = (policy: string, action: string) => (JSON.parse(policy) as P
 test('S2.21 a run reads the folder of its own files, its document, the job code and its references, and writes its own generation’s prefixes', () => {
   const files = ['s3://storage/positions/event_date=2024-01-01/a-0.parquet', 's3://storage/positions/event_date=2024-01-02/b-0.parquet'];
 
-  const policy = executionPolicy(document(files, { countries: 's3://artifacts/reference/countries.parquet' }), places);
+  const policy = transformPolicy(document(files, { countries: 's3://artifacts/reference/countries.parquet' }), places);
 
   const written = [`arn:aws:s3:::artifacts/logs/applications/00abc/jobs/*`, `arn:aws:s3:::quarantine/${GENERATION}/transform/*`, `arn:aws:s3:::refined/${GENERATION}/*`];
   expect(resourcesOf(policy, 's3:PutObject')).toEqual(written);
@@ -45,7 +45,7 @@ test('S2.21 a run reads the folder of its own files, its document, the job code 
 test('S2.21 X4 a dry run’s reads its own chunks, which are among the artifacts, and no other dry run’s', () => {
   const files = ['s3://artifacts/dry-runs/mobile.dry/20240102T000000Z/g0001/chunks/000000/a.parquet', 's3://artifacts/dry-runs/mobile.dry/20240102T000000Z/g0001/chunks/000001/b.parquet'];
 
-  const read = resourcesOf(executionPolicy(document([...files, 's3://storage/positions/event_date=2024-01-01/a-0.parquet']), places), 's3:GetObject');
+  const read = resourcesOf(transformPolicy(document([...files, 's3://storage/positions/event_date=2024-01-01/a-0.parquet']), places), 's3:GetObject');
 
   expect(read).toContain('arn:aws:s3:::artifacts/dry-runs/mobile.dry/20240102T000000Z/g0001/chunks/*');
   expect(read).toContain('arn:aws:s3:::storage/positions/event_date=2024-01-01/*');
@@ -54,7 +54,7 @@ test('S2.21 X4 a dry run’s reads its own chunks, which are among the artifacts
 test('the names of folders that begin alike do not widen it to another folder', () => {
   const files = ['s3://storage/positions/event_date=2024-01-01/a.parquet', 's3://storage/positions/event_date=2024-01-01b/a.parquet'];
 
-  expect(resourcesOf(executionPolicy(document(files), places), 's3:GetObject')).toContain('arn:aws:s3:::storage/positions/*');
+  expect(resourcesOf(transformPolicy(document(files), places), 's3:GetObject')).toContain('arn:aws:s3:::storage/positions/*');
 });
 
 test('I5 it is the same for each attempt, in whatever order the document has its references', () => {
@@ -64,7 +64,7 @@ test('I5 it is the same for each attempt, in whatever order the document has its
     { b: 's3://artifacts/reference/b', a: 's3://artifacts/reference/a' },
   ];
 
-  expect(executionPolicy(document(files, one), places)).toBe(executionPolicy(document(files, other), places));
+  expect(transformPolicy(document(files, one), places)).toBe(transformPolicy(document(files, other), places));
 });
 
 test('the longest names that AWS and a declaration allow fit; references that do not are allowed by their folder, and what fits in no way is refused by name', () => {
@@ -84,9 +84,9 @@ test('the longest names that AWS and a declaration allow fit; references that do
   };
   const references = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`r${index}`, `s3://${bucket('artifacts')}/reference/${index}.parquet`]));
 
-  expect(executionPolicy(long, longPlaces).length).toBeLessThanOrEqual(2_048);
-  const many = executionPolicy(document(['s3://storage/positions/a.parquet'], references), places);
+  expect(transformPolicy(long, longPlaces).length).toBeLessThanOrEqual(2_048);
+  const many = transformPolicy(document(['s3://storage/positions/a.parquet'], references), places);
   expect(many.length).toBeLessThanOrEqual(2_048);
   expect(resourcesOf(many, 's3:GetObject')).toContain(`arn:aws:s3:::${bucket('artifacts')}/reference/*`);
-  expect(() => executionPolicy(document([], { a: `s3://artifacts/${'r'.repeat(1_500)}/a`, b: `s3://artifacts/${'r'.repeat(1_500)}/b` }), places)).toThrow(/has \d+ characters, and EMR Serverless takes 2048/);
+  expect(() => transformPolicy(document([], { a: `s3://artifacts/${'r'.repeat(1_500)}/a`, b: `s3://artifacts/${'r'.repeat(1_500)}/b` }), places)).toThrow(/has \d+ characters, and EMR Serverless takes 2048/);
 });

@@ -8,7 +8,7 @@ import { FailureType } from '../../domain/failure-type';
 import type { CycleReport } from '../../domain/progress';
 import { startTestEnvironment } from '../support/temporal';
 import { withWorker } from '../support/worker';
-import { type Call, fakeActivities } from './fake-activities';
+import { type Call, fakeActivities, STORED } from './fake-activities';
 
 const END = '2018-08-02T00:00:00Z';
 const WORKFLOW_ID = cycleWorkflowId('mobile-geolocation', END);
@@ -51,6 +51,52 @@ test('a good night runs its stages in order and is promoted', async () => {
   expect(report).toMatchObject({ spark: { vCpuHours: 0.1, memoryGbHours: 0.4, storageGbHours: 1 } });
   const { input } = calls.find(({ name }) => name === 'announceOutcome') ?? {};
   expect(input).toMatchObject({ spark: { vCpuHours: 0.1 }, seconds: { transform: expect.any(Number) as number, publish: expect.any(Number) as number } });
+});
+
+describe('dedup.engine: spark', () => {
+  const bySpark: Partial<Activities> = {
+    resolvePipeline: async (input) => {
+      const resolved = await fakeActivities().activities.resolvePipeline(input);
+      return { ...resolved, spec: { ...resolved.spec, dedup: { ...resolved.spec.dedup, engine: 'spark' } } };
+    },
+  };
+  const oneChunk: Activities['discoverBatches'] = async () => ({ manifest: { bucket: 'b', key: 'k' }, objectCount: 1, sizeBytes: 1, chunkCount: 1 });
+
+  test('each chunk is prepared, run and committed before the next one, and what all runs used is in the report', async () => {
+    const { report, calls } = await runCycle(bySpark);
+
+    expect(report).toMatchObject({ outcome: 'promoted', jobRunId: 'jr-1', records: { read: 100, stored: STORED, duplicates: 20, quarantined: { too_late: 10 } } });
+    expect(report?.spark?.vCpuHours).toBeCloseTo(0.4);
+    expect(names(calls)).not.toContain('dedupChunks');
+    const ofDedup = calls.filter(({ name }) => name.endsWith('DedupJob'));
+    expect(ofDedup.map(({ name }) => name)).toEqual([0, 1, 2].flatMap(() => ['prepareDedupJob', 'submitDedupJob', 'commitDedupJob']));
+    expect(ofDedup.filter(({ name }) => name === 'commitDedupJob').map(({ input }) => input)).toMatchObject(
+      [0, 1, 2].map((chunk) => ({ epoch: 7, input: { key: `dedup/${chunk}-1/input.json` } })),
+    );
+  });
+
+  test('a chunk whose dates somebody else wrote to is compared again by another run', async () => {
+    let commits = 0;
+    const { report, calls } = await runCycle({ ...bySpark, discoverBatches: oneChunk, commitDedupJob: async () => ((commits += 1) === 1 ? {} : { committed: { read: 100, stored: 70, duplicates: 30, quarantined: {} } }) });
+
+    expect(report).toMatchObject({ outcome: 'promoted', records: { read: 100, stored: 70 } });
+    expect(calls.filter(({ name }) => name === 'submitDedupJob').map(({ input }) => input)).toMatchObject([{ chunk: 0, round: 1 }, { chunk: 0, round: 2 }]);
+  });
+
+  test('rounds are bounded: the night fails by name and nothing of it stays', async () => {
+    const { error, calls } = await runCycle({ ...bySpark, discoverBatches: oneChunk, commitDedupJob: async () => ({}) });
+
+    expect((error as WorkflowFailedError).cause).toMatchObject({ type: FailureType.LedgerRefused, message: expect.stringContaining('lost 5 rounds') as string });
+    expect(names(calls)).toEqual(expect.arrayContaining(['voidCycle', 'releaseTurn']));
+  });
+
+  test('a chunk that is committed already starts no run', async () => {
+    const counts = { read: 100, stored: STORED, duplicates: 30, quarantined: {} };
+    const { report, calls } = await runCycle({ ...bySpark, discoverBatches: oneChunk, prepareDedupJob: async () => ({ input: { bucket: 'b', key: 'k' }, committed: counts }) });
+
+    expect(report?.records).toEqual(counts);
+    expect(names(calls)).not.toContain('submitDedupJob');
+  });
 });
 
 test('a night without new objects is empty: no job, nothing promoted, the turn released', async () => {

@@ -1,4 +1,5 @@
 import type { Activities } from '../../activities';
+import { NO_RECORDS } from '../../domain/conservation';
 import type { CycleRef } from '../../domain/cycle';
 import { intervalsBetween, requestedInterval } from '../../domain/calendar';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
@@ -47,6 +48,9 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
       capacity: { readUnits: 1, writeUnits: 1, requests: 3 },
       files: 1,
     }),
+    prepareDedupJob: async ({ chunk, round }) => ({ input: { bucket: 'artifacts', key: `dedup/${chunk}-${round}/input.json` } }),
+    submitDedupJob: async ({ chunk, round }) => ({ clientToken: `token-${chunk}-${round}`, jobRunId: `jr-dedup-${chunk}-${round}` }),
+    commitDedupJob: async ({ input }) => ({ committed: input.key.startsWith('dedup/0-') ? { read: 100, stored: STORED, duplicates: 20, quarantined: { too_late: 10 } } : NO_RECORDS }),
     prepareTransform: async () => ({ input: manifest, files: 4, rowCount: SERVED, addedRowCount: STORED }),
     submitSparkJob: async () => ({ clientToken: 'token', jobRunId: 'jr-1' }),
     readTransformInput: async () => ({ input: manifest, files: 4, rowCount: SERVED, addedRowCount: STORED }),

@@ -14,7 +14,8 @@ export interface ActivityRolesProps {
   readonly catalog: Catalog;
   readonly alerts: OutcomeAlerts;
   readonly arrivals: ArrivalEvents;
-  /** The only two roles that are handed on to a service. */
+  /** The only three roles that are handed on to a service. */
   readonly jobRole: IRole;
+  readonly dedupRole: IRole;
   readonly qualityRole: IRole;
 }

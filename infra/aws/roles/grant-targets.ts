@@ -20,6 +20,8 @@ export function targetArns(stack: Stack, props: ActivityRolesProps, target: Gran
       return [`${spark.application.attrArn}/jobruns/*`];
     case 'spark-job-role':
       return [props.jobRole.roleArn];
+    case 'dedup-job-role':
+      return [props.dedupRole.roleArn];
     case 'quality-role':
       return [props.qualityRole.roleArn];
     case 'quality-rulesets':

@@ -15,7 +15,7 @@ from ..once import put_manifest, run_once
 from ..s3 import delete_objects, in_parallel, list_uris, parse_uri
 from ..session import spark_session
 from ..uploads import PendingObject, complete
-from .compare import MIN_PARTITIONS, unseen_rows
+from .compare import MIN_PARTITIONS, places_of, unseen_rows
 from .groups import group_objects
 from .judge import GroupReport, Judge, ObjectCounts
 from .storage_sink import StorageSink
@@ -94,8 +94,9 @@ class _Run:
 
     def _store(self, sound_by_day: Counter[int]) -> tuple[list[dict[str, Any]], Counter[int]]:
         """@returns what was written and is to be completed, and rows by object"""
-        rows = unseen_rows(self._spark, self._task, self._judged, sound_by_day)
-        sink = StorageSink.of(self._task, iter(sound_by_day))
+        places = places_of(self._task, sound_by_day)
+        rows = unseen_rows(self._spark, self._task, self._judged, places)
+        sink = StorageSink.of(self._task, places)
         reports = [json.loads(row.report) for row in rows.mapInArrow(sink, "report string").collect()]
         stored: Counter[int] = Counter()
         for report in reports:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, Mapping
+from typing import Iterator
 
 import pyarrow as pa
 
@@ -13,10 +13,11 @@ from ..s3 import parse_uri, s3_client
 from .database import open_database, scratch_folder, sql_text
 from .days import day_number
 from .judge import FINGERPRINT_BYTES, FINGERPRINT_TOP
+from .places import Places
 from .task import SeenFile
 
-SEEN_COLUMNS = "_day int, _range int, _fingerprint binary"
-_SCHEMA = pa.schema([("_day", pa.int32()), ("_range", pa.int32()), ("_fingerprint", pa.binary())])
+SEEN_COLUMNS = "_place int, _fingerprint binary"
+_SCHEMA = pa.schema([("_place", pa.int32()), ("_fingerprint", pa.binary())])
 _BATCH_ROWS = 65_536
 
 
@@ -26,8 +27,7 @@ class SeenReader:
 
     fingerprint: str
     """The worker's expression over a storage file's columns."""
-    ranges: Mapping[int, int]
-    """Ranges of fingerprints that each day is cut into."""
+    places: Places
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -41,10 +41,11 @@ class SeenReader:
         s3_client().download_file(bucket, key, str(path))
         _expect(file, "bytes", file.size_bytes, path.stat().st_size)
         day = day_number(file.event_date)
+        first, count = self.places.first_by_day[day], self.places.count_by_day[day]
         rows = 0
         with open_database(folder) as db:
             db.execute(
-                f"""select {day}::integer as _day, ({FINGERPRINT_TOP.format("_seen")} * {self.ranges[day]} >> 32)::integer as _range,
+                f"""select ({first} + ({FINGERPRINT_TOP.format("_seen")} * {count} >> 32))::integer as _place,
                   {FINGERPRINT_BYTES.format("_seen")} as _fingerprint
                 from (select {self.fingerprint} as _seen from read_parquet({sql_text(str(path))}, hive_partitioning = false))"""
             )

@@ -1,4 +1,4 @@
-"""Runs on executors: writes rows to be stored as the dataset's Parquet files, one a day and range."""
+"""Runs on executors: writes rows to be stored as the dataset's Parquet files, one a place."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from ..parquet_file import ParquetFile
 from ..relation_sink import REPORT
 from .days import date_of
+from .places import Places
 from .task import DedupTask
 
 _ZSTD_LEVEL = 3  # as the worker writes
@@ -36,8 +37,9 @@ _ARROW_TYPES = {
 
 @dataclass(frozen=True)
 class StorageSink:
-    """A function for `mapInArrow`, over rows day by day and range by range. What it returns tells the driver what to complete."""
+    """A function for `mapInArrow`, over rows place by place. What it returns tells the driver what to complete."""
 
+    places: Places
     stems: dict[int, str]
     """Day → what the URIs of its files begin with."""
     fields: tuple[tuple[str, str], ...]
@@ -49,9 +51,10 @@ class StorageSink:
     """Of the raw objects, by their ordinals."""
 
     @staticmethod
-    def of(task: DedupTask, days: Iterator[int]) -> StorageSink:
+    def of(task: DedupTask, places: Places) -> StorageSink:
         return StorageSink(
-            {day: task.storage_stem(date_of(day)) for day in days},
+            places,
+            {day: task.storage_stem(date_of(day)) for day in places.first_by_day},
             tuple((field.name, field.type) for field in task.fields),
             task.cycle_id,
             task.generation,
@@ -65,18 +68,20 @@ class StorageSink:
         stored: Counter[int] = Counter()
         finished: list[dict[str, Any]] = []
         file: ParquetFile | None = None
-        current: tuple[int, int] | None = None
+        current = -1
 
         def finish() -> None:
-            if file is not None and current is not None:
-                finished.append({"eventDate": date_of(current[0]), **asdict(file.finish())})
+            if file is not None:
+                day, _ = self.places.day_and_number(current)
+                finished.append({"eventDate": date_of(day), **asdict(file.finish())})
 
         try:
             for batch in batches:
                 for place, rows in _by_place(batch):
                     if place != current:
                         finish()
-                        day, number = current = place
+                        current = place
+                        day, number = self.places.day_and_number(place)
                         file = ParquetFile(f"{self.stems[day]}{number:05d}.parquet", schema, _ZSTD_LEVEL)
                     assert file is not None
                     objects = pc.shift_right(rows.column("_position"), pa.scalar(_LINE_BITS, pa.int64()))
@@ -94,8 +99,8 @@ class StorageSink:
         keys, versions = names
         lines = pc.bit_wise_and(rows.column("_position"), pa.scalar((1 << _LINE_BITS) - 1, pa.int64()))
         lineage = [
-            pa.array([self.cycle_id] * rows.num_rows, pa.string()),
-            pa.array([self.generation] * rows.num_rows, pa.int32()),
+            pa.repeat(self.cycle_id, rows.num_rows),
+            pa.repeat(pa.scalar(self.generation, pa.int32()), rows.num_rows),
             keys.take(objects),
             versions.take(objects),
             lines,
@@ -103,11 +108,11 @@ class StorageSink:
         return pa.RecordBatch.from_arrays([*(rows.column(name).cast(schema.field(name).type) for name, _ in self.fields), *lineage], schema=schema)
 
 
-def _by_place(batch: pa.RecordBatch) -> Iterator[tuple[tuple[int, int], pa.RecordBatch]]:
-    """The batch cut where day or range change."""
+def _by_place(batch: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """The batch cut where the place changes."""
     if batch.num_rows == 0:
         return
-    days, ranges = batch.column("_day").to_numpy(), batch.column("_range").to_numpy()
-    cuts = np.flatnonzero((np.diff(days) != 0) | (np.diff(ranges) != 0)) + 1
+    places = batch.column("_place").to_numpy()
+    cuts = np.flatnonzero(np.diff(places)) + 1
     for start, end in zip([0, *cuts], [*cuts, batch.num_rows]):
-        yield (int(days[start]), int(ranges[start])), batch.slice(start, end - start)
+        yield int(places[start]), batch.slice(start, end - start)

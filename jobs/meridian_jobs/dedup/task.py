@@ -128,7 +128,7 @@ def parse_task(document: Any, uri: str) -> DedupTask:
         objects=tuple(take_object(ordinal, each) for ordinal, each in enumerate(take(document, "objects", list))),
         limits=RawLimits(take(limits, "maxLineBytes", int, "limits."), take(limits, "maxObjectBytes", int, "limits.")),
         fields=fields,
-        event_time=reader.take_known(document, "eventTime", [field.name for field in fields]),
+        event_time=reader.take_known(document, "eventTime", [field.name for field in fields if field.type == "timestamp-ms"]),
         sql=DedupSql(*(take(sql, key, str, "sql.") for key in ("createObjects", "createRecords", "fingerprint"))),
         seen={event_date: take_seen(event_date) for event_date in seen},
         storage_uri=take_uri(document, "storageUri", folder=True),

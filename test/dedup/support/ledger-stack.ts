@@ -11,7 +11,7 @@ import { type LocalAws, startLocalAws } from '../../support/local-aws';
 const MEMORY_MB = 512;
 
 export type Deps = BatchDependencies &
-  LedgerDependencies & { readonly buckets: Record<'raw' | 'storage' | 'quarantine' | 'artifacts', string> };
+  LedgerDependencies & { readonly buckets: Record<'raw' | 'storage' | 'refined' | 'quarantine' | 'artifacts', string> };
 
 /** Buckets, tables and clients of one test's own on a running emulator. */
 export interface LedgerStack {
@@ -37,6 +37,7 @@ export async function startLedgerStack(): Promise<LedgerStack> {
     const buckets = {
       raw: `raw-${id}`,
       storage: `storage-${id}`,
+      refined: `refined-${id}`,
       quarantine: `quarantine-${id}`,
       artifacts: `artifacts-${id}`,
     };

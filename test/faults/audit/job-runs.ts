@@ -29,7 +29,7 @@ async function listSparkRuns({ spec, access }: AuditSubject): Promise<readonly S
       const { jobRun } = await emr.send(new GetJobRunCommand({ applicationId: names.emrApplicationId, jobRunId: id }));
       if (jobRun?.tags?.['meridian:pipeline'] !== spec.name) continue; // another pipeline's whose name begins with this one's
       const generation = jobRun.tags['meridian:generation'] ?? '';
-      runs.push({ kind: 'emr', id, state, submit: name.slice(spec.name.length + 1), generation, step: 'transform' });
+      runs.push({ kind: 'emr', id, state, submit: name.slice(spec.name.length + 1), generation, step: jobRun.tags['meridian:step'] ?? '' });
     }
   }
   return runs;

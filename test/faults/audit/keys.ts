@@ -42,11 +42,13 @@ function auditFingerprints(chunk: LiveChunk, date: string, log: DateLedger, coun
   if (!counting.includes(chunk.attempt)) return findings.add(`${chunk.name} is live, but the commit log of ${date} does not count it: its records could be stored again`);
   const fingerprints = log.segments.get(chunk.attempt) ?? [];
   const entry = log.entries.find((each) => each.kind === 'chunk' && each.attempt === chunk.attempt);
-  if (new Set([declared, entry?.count, fingerprints.length, rows.length]).size > 1) {
+  const inSegments = chunk.hasSegments ? declared : 0;
+  if (new Set([declared, entry?.count, rows.length]).size > 1 || fingerprints.length !== inSegments) {
     findings.add(
       `${chunk.name} on ${date}: its item says ${declared} records, the log ${entry?.count}, its segments hold ${fingerprints.length}, its files ${rows.length}`,
     );
   }
+  if (!chunk.hasSegments) return;
   const held = new Set(fingerprints);
   findings.addAll(`record(s) of ${chunk.name} on ${date} without a fingerprint`, rows.filter((row) => !held.has(row.fingerprint)).map((row) => row.key));
 }

@@ -11,6 +11,8 @@ export interface ChunkEntry {
   readonly chunk: number;
   readonly state: string;
   readonly attempt: string;
+  /** A Spark run's chunk has no segments: what compares with it reads its storage. */
+  readonly hasSegments: boolean;
   readonly documentKey: string;
   /** Records stored of each event date. */
   readonly dates: Readonly<Record<string, number>>;
@@ -136,6 +138,7 @@ function chunkOf(item: Item): ChunkEntry {
     chunk: Number(item.chunk?.N),
     state: item.state?.S ?? '',
     attempt: item.attempt?.S ?? '',
+    hasSegments: item.engine?.S !== 'spark',
     documentKey: item.documentKey?.S ?? '',
     dates: Object.fromEntries(Object.entries(item.dates?.M ?? {}).map(([date, count]) => [date, Number(count.N)])),
   };

@@ -145,4 +145,11 @@ export const CELLS: readonly Cell[] = [
   ...struckBy(['putInput', 'gatePartition', 'copyDays', 'commitDays', 'copyPart', 'indexCandidate', 'swap'], 'refresh by day'),
   ...across([cancel, terminate], ['putInput', 'copyDays', 'copyPart', 'swap'], 'refresh by day'),
   ...across(reset, ['copyDays', 'swap'], 'refresh by day'),
+
+  // A night whose records a Spark run compares with the ledger, from its document to its commit.
+  ...struckBy(['putDedupInput', 'startDedup', 'pollDedup', 'readDedup', 'commitRun'], 'dedup by Spark'),
+  ...across([lostAnswer, ANSWERS.serverError], ['putDedupInput', 'startDedup', 'commitRun'], 'dedup by Spark'),
+  ...across([ANSWERS.conflict, ANSWERS.failedAfterEffect, killTwice('after'), freezeWorker('before'), overtaken(), overtaken(killWorker('after'))], ['commitRun'], 'dedup by Spark'),
+  ...across([cancel, terminate, reset], ['startDedup', 'pollDedup', 'commitRun'], 'dedup by Spark'),
+  ...across(expiredLog, ['gatePartition'], 'dedup by Spark'),
 ];

@@ -72,6 +72,12 @@ export const POINTS = {
   putStorage: s3('write a storage file', 'dedup', 4, 'PutObject', 'STORAGE'),
   putQuarantine: s3('write a quarantine file', 'dedup', 2, 'PutObject', 'QUARANTINE'),
   commitChunk: dynamodb('commit a chunk', 'dedup', 4, 'TransactWriteItems', 'LEDGER'),
+  /** Of a pipeline whose chunks a Spark run deduplicates. */
+  putDedupInput: s3('write the dedup input', 'dedup', 1, 'PutObject', 'ARTIFACTS', /\/dedup\/.*input/),
+  startDedup: api('start the dedup run', 'dedup', 1, 'emr-serverless', 'StartJobRun', /dedup\.py/),
+  pollDedup: api('ask for the dedup run', 'dedup', 1, 'emr-serverless', 'GetJobRun'),
+  readDedup: s3('read the dedup manifest', 'dedup', 1, 'GetObject', 'REFINED', /_dedup\/.*_manifest\.json/),
+  commitRun: dynamodb('commit a dedup run', 'dedup', 1, 'TransactWriteItems', 'LEDGER'),
   putInput: s3('write the job input', 'transform', 1, 'PutObject', 'ARTIFACTS', /transform|input/),
   recordJob: statement('record the job token', 'transform', 1, 'insert into "meridian"."job"'),
   startJob: api('start the job run', 'transform', 1, 'emr-serverless', 'StartJobRun'),

@@ -19,9 +19,9 @@ import { TcpProxy } from './tcp-proxy';
 import { WorkerProcess } from './worker-process';
 
 const SCRIPTED = join(__dirname, '..', 'scripted');
-/** Spark's and Deequ's work done by quick scripts: their own runs are not the subject here. */
+/** Spark's transforms and Deequ's work done by quick scripts: their own runs are not the subject here. */
 const AWS_SETTINGS = {
-  MERIDIAN_SPARK_SUBMIT: join(SCRIPTED, 'transform.py'),
+  MERIDIAN_SPARK_SUBMIT: join(SCRIPTED, 'submit.py'),
   MERIDIAN_QUALITY_EVALUATOR: join(SCRIPTED, 'evaluate.py'),
   MERIDIAN_SPARK_CONCURRENCY: '4',
 };

@@ -6,6 +6,7 @@ import type { Path } from './path';
 import { refreshPath } from './refresh';
 import { rerunPath } from './rerun';
 import { rollbackPath } from './rollback';
+import { sparkDedupPath } from './spark-dedup';
 
 /** Every way to work with a pipeline that the board breaks. */
 export const PATHS = {
@@ -17,6 +18,7 @@ export const PATHS = {
   'rerun from transform': rerunPath('transform'),
   rollback: rollbackPath,
   'refresh by day': refreshPath,
+  'dedup by Spark': sparkDedupPath,
 } as const satisfies Readonly<Record<string, Path>>;
 export type PathName = keyof typeof PATHS;
 

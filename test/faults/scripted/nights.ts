@@ -27,7 +27,7 @@ import { relationPrefix } from '../pipeline';
 
 /** Settings of the local AWS with which the scripts of this folder do the work of Spark and of Deequ. */
 export const SCRIPTED = {
-  MERIDIAN_SPARK_SUBMIT: join(__dirname, 'transform.py'),
+  MERIDIAN_SPARK_SUBMIT: join(__dirname, 'submit.py'),
   MERIDIAN_QUALITY_EVALUATOR: join(__dirname, 'evaluate.py'),
 } as const;
 

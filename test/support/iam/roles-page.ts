@@ -25,10 +25,12 @@ export const NEVER: readonly AccessRequest[] = [
   { action: 'sqs:PurgeQueue', resource: aws('sqs', 'ArrivalsQueue') },
   { action: 'cloudwatch:PutMetricData', resource: '*', context: { 'cloudwatch:namespace': 'AWS/EC2' } },
   { action: 'iam:PassRole', resource: role('SparkJobRole'), context: { 'iam:PassedToService': 'lambda.amazonaws.com' } },
+  { action: 'iam:PassRole', resource: role('DedupJobRole'), context: { 'iam:PassedToService': 'lambda.amazonaws.com' } },
   { action: 'iam:PassRole', resource: role('RolesWorker'), context: { 'iam:PassedToService': 'emr-serverless.amazonaws.com' } },
   { action: 'iam:CreateRole', resource: role('x') },
   { action: 'iam:PutRolePolicy', resource: role('RolesWorker') },
   { action: 'sts:AssumeRole', resource: role('SparkJobRole') },
+  { action: 'sts:AssumeRole', resource: role('DedupJobRole') },
   { action: 'sts:AssumeRole', resource: role('x') },
 ];
 
