@@ -20,7 +20,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   promote: ['awaitSnapshots', 'vacuumCandidates', 'promote'],
 };
 
-const LARGE_NIGHT = { name: '1m', records: 1_000_000 };
+const LARGE_NIGHT = { name: '10m', records: 10_000_000 };
 
 /** The demo's nights on a stack of their own, as a user runs them, and a large one beside the same night by hand (design section 10). */
 export const wholeCycle: Benchmark = {
