@@ -3,7 +3,7 @@ import type { ChunkDocument, S3Pointer } from '../../domain/documents';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { deleteKeys } from '../delete-objects';
 import { readJsonDocument, writeJsonDocumentOnce } from '../json-document';
-import { newAttemptId, writeChunkFiles } from '../ledger/chunk-attempt';
+import { newAttemptId, putChunkFiles, writeChunkFiles } from '../ledger/chunk-attempt';
 import { countRecords } from '../ledger/chunk-counts';
 import { type DateLog, readDateLog } from '../ledger/date-log';
 import type { SlicedChunk } from '../ledger/dedup-slice';
@@ -52,7 +52,8 @@ export async function dedupDryChunk(deps: DryChunkDependencies, input: DryChunkI
       quarantineKey: `${stem}.jsonl.gz`,
     };
     const counts = await countRecords(parsed.db, input.objects, parsed.readCounts);
-    const document = await writeChunkFiles({ s3, signal, onStep: input.onStep }, input, parsed, { attempt, counts, place });
+    input.onStep('write files');
+    const document = await putChunkFiles({ s3, signal }, input, await writeChunkFiles(parsed, input, place), { attempt, counts });
     input.onStep('commit');
     const committed = await writeJsonDocumentOnce(s3, pointerOf(deps, input.cycle, input.chunk), document, signal);
     if (committed.attempt !== attempt) {

@@ -1,9 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import type { S3Client } from '@aws-sdk/client-s3';
-import type { CycleRef } from '../../domain/cycle';
-import type { ChunkDocument, RawObject } from '../../domain/documents';
-import type { PipelineSpec } from '../../domain/pipeline-spec';
+import type { ChunkDocument, StorageFile } from '../../domain/documents';
 import { both, forEachParallel } from '../for-each-parallel';
 import { type ChunkCounts, countRecords } from './chunk-counts';
 import { putChunkDocument } from './chunk-document';
@@ -38,9 +36,12 @@ export async function writeAttempt(deps: ChunkDependencies, input: ChunkInput, p
     storageKey: (eventDate: string, index: number) => storageKey(spec.dataset, eventDate, attempt, index),
     quarantineKey: quarantineKey(cycle, chunk, attempt),
   };
+  deps.onStep('write files');
+  const files = await writeChunkFiles(parsed, input, place);
+  // Not before: DuckDB has every core while it writes a file, and none while a file is on its way.
   const [own, document] = await both(
     putOwnSegments(db, table, deps.cache, spec, attempt, Date.now()),
-    writeChunkFiles({ s3, signal: table.signal, onStep: deps.onStep }, input, parsed, { attempt, counts, place }),
+    putChunkFiles({ s3, signal: table.signal }, input, files, { attempt, counts }),
   );
   const documentKey = await putChunkDocument(s3, buckets.artifacts, document, table.signal);
   return {
@@ -73,23 +74,32 @@ export interface ChunkPlace {
   readonly quarantineKey: string;
 }
 
-/** Writes the records that are kept and the lines in quarantine. @returns the document that names them, which is not written yet */
-export async function writeChunkFiles(
-  deps: { readonly s3: S3Client; readonly signal: AbortSignal; readonly onStep: (step: string) => void },
-  input: { readonly cycle: CycleRef; readonly spec: PipelineSpec; readonly chunk: number; readonly objects: readonly RawObject[] },
-  { db, dir }: ParsedChunk,
-  { attempt, counts, place }: { readonly attempt: string; readonly counts: ChunkCounts; readonly place: ChunkPlace },
-): Promise<ChunkDocument> {
-  const { cycle, spec, chunk, objects } = input;
-  deps.onStep('write files');
+/** Files of an attempt on the local disk, each with its bucket. */
+export interface ChunkFiles {
+  readonly stored: readonly (StorageFile & LocalFile)[];
+  readonly quarantined: readonly LocalFile[];
+  readonly place: Pick<ChunkPlace, 'storage' | 'quarantine'>;
+}
+
+/** Writes the records that are kept and the lines in quarantine to the local disk. */
+export async function writeChunkFiles({ db, dir }: ParsedChunk, { spec, cycle }: Pick<ChunkInput, 'spec' | 'cycle'>, place: ChunkPlace): Promise<ChunkFiles> {
   const stored = await writeStorageFiles(db, spec, cycle, dir, place.storageKey);
-  const quarantined = await writeQuarantineFile(db, dir, place.quarantineKey);
+  return { stored, quarantined: await writeQuarantineFile(db, dir, place.quarantineKey), place };
+}
+
+/** Puts a chunk's files, each gone from the disk once it is put. @returns the document that names them, which is not written yet */
+export async function putChunkFiles(
+  { s3, signal }: { readonly s3: S3Client; readonly signal: AbortSignal },
+  { cycle, chunk, objects }: Pick<ChunkInput, 'cycle' | 'chunk' | 'objects'>,
+  { stored, quarantined, place }: ChunkFiles,
+  { attempt, counts }: { readonly attempt: string; readonly counts: ChunkCounts },
+): Promise<ChunkDocument> {
   const uploads: readonly (readonly [bucket: string, file: LocalFile])[] = [
     ...stored.map((file) => [place.storage, file] as const),
     ...quarantined.map((file) => [place.quarantine, file] as const),
   ];
   await forEachParallel(uploads, UPLOADS_AT_ONCE, async ([bucket, file]) => {
-    await uploadFile(deps.s3, bucket, file, deps.signal);
+    await uploadFile(s3, bucket, file, signal);
     await rm(file.path);
   });
   return {

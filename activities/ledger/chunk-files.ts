@@ -75,7 +75,7 @@ function storageCopySql(spec: PipelineSpec, cycle: CycleRef, day: number, path: 
   const kept = isAllKept ? '' : `and _position in (select _position from keep where _day = ${day})`;
   // The objects' names come in after the sort, which would carry them along a million times.
   return `copy (
-      select ${fields}, ${sqlText(cycleId(cycle))} as cycle_id, ${cycle.generation}::integer as generation,
+      select ${fields}, ${sqlText(cycleId(cycle))}::enum(${sqlText(cycleId(cycle))}) as cycle_id, ${cycle.generation}::integer as generation,
         ${nameOfObject('raw_object')}, ${nameOfObject('raw_version')}, _line as raw_line
       from (
         select ${fields}, _object, _line from record
@@ -85,9 +85,9 @@ function storageCopySql(spec: PipelineSpec, cycle: CycleRef, day: number, path: 
     ) to ${sqlText(path)} (format parquet, compression zstd)`;
 }
 
-/** Objects are numbered from 0, lists from 1. */
+/** Objects are numbered from 0, lists from 1. An enum's file is that of a text, without every value's way into a dictionary. */
 function nameOfObject(column: 'raw_object' | 'raw_version'): string {
-  return `(select list(${column} order by _object) from object)[_object + 1] as ${column}`;
+  return `(select list(${column}::${column}_name order by _object) from object)[_object + 1] as ${column}`;
 }
 
 /** Writes the records in quarantine as gzipped JSON lines: reason, detail, object, version, line, and the line's beginning. */

@@ -10,7 +10,7 @@ import { preparedAhead } from '../prepared-ahead';
 import type { RawLimits } from './line-splitter';
 import { parquetRows, type SoundRows } from './parquet-rows';
 import { RawLineFile } from './raw-lines';
-import { addSoundRows, CREATE_OBJECT_TABLE, createRecordTable, createRecordView, createSoundTable } from './record-sql';
+import { addSoundRows, CREATE_NAME_TYPES, CREATE_OBJECT_TABLE, createRecordTable, createRecordView, createSoundTable } from './record-sql';
 
 const SOUND_TABLE = 'sound_record';
 const DOWNLOADS_AT_ONCE = 8;
@@ -114,6 +114,7 @@ export async function loadRecords(
     appender.endRow();
   });
   appender.closeSync();
+  for (const createType of CREATE_NAME_TYPES) await db.run(createType);
   await db.run(createRecordTable(spec, lineFile, limits));
   await db.run(createRecordView(spec, soundTables(spec)));
 }

@@ -12,6 +12,9 @@ const POSITION_SQL = '(_object::bigint << 40) | _line';
 export const CREATE_OBJECT_TABLE =
   'create table object (_object integer, raw_object varchar, raw_version varchar, _from_ms bigint, _to_ms bigint)';
 
+/** Types of what the table `object`, once it is full, calls its objects. */
+export const CREATE_NAME_TYPES = (['raw_object', 'raw_version'] as const).map((column) => `create type ${column}_name as enum (select distinct ${column} from object)`);
+
 /** DuckDB's types of the declared fields. */
 export const SQL_TYPES = { 'timestamp-ms': 'timestamptz', double: 'double', bigint: 'bigint', text: 'varchar', boolean: 'boolean' } as const;
 
