@@ -49,6 +49,11 @@ export class ChunkDatabase {
     await this.run(`set memory_limit = '${Math.floor(memoryMb)}MiB'`);
   }
 
+  /** Not after an internal failure of DuckDB: then all that it held is gone. */
+  async isUsable(): Promise<boolean> {
+    return this.connection.run('select 1').then(() => true, () => false);
+  }
+
   async run(sql: string): Promise<void> {
     await this.interruptible(() => this.connection.run(sql));
   }

@@ -8,17 +8,13 @@ import { downloadObject } from '../s3-download';
 import type { ChunkDatabase } from './chunk-database';
 import { preparedAhead } from '../prepared-ahead';
 import type { RawLimits } from './line-splitter';
-import { parquetRows, type SoundRows } from './parquet-rows';
+import { type LocalObject, ParquetObjects, SOUND_TABLE } from './parquet-objects';
 import { RawLineFile } from './raw-lines';
-import { addSoundRows, CREATE_NAME_TYPES, CREATE_OBJECT_TABLE, createRecordTable, createRecordView, createSoundTable } from './record-sql';
+import { CREATE_NAME_TYPES, CREATE_OBJECT_TABLE, createRecordTable, createRecordView, createSoundTable } from './record-sql';
 
-const SOUND_TABLE = 'sound_record';
 const DOWNLOADS_AT_ONCE = 8;
 /** Bytes of objects on disk at once, the one that is read among them; one object may be larger. */
 const DOWNLOADED_BYTES = 256 * 1024 ** 2;
-
-/** Of the memory, while an object has a database of its own, which cannot spill what it decodes; the chunk's can spill its table. */
-const CHUNK_SHARE = 1 / 4;
 
 export interface CollectDependencies {
   readonly s3: S3Client;
@@ -29,12 +25,15 @@ export interface CollectDependencies {
   /** DuckDB's limit, for the chunk's database and that of a Parquet object together. */
   readonly memoryMb: number;
   readonly signal: AbortSignal;
+  /** Parquet objects one at a time, each proven before the chunk's database reads it. */
+  readonly isCareful: boolean;
   readonly onProgress: (objectsRead: number) => void;
 }
 
 /**
  * Downloads the objects and, while the next ones come, collects their lines in their order, or rows as lines, in one file. Sound rows
  * go to a table of their own. @returns the number of records of each object, as counted before any parsing
+ * @throws BrokenChunkDatabase, unless careful
  */
 export async function collectLines(
   deps: CollectDependencies,
@@ -43,55 +42,41 @@ export async function collectLines(
   objects: readonly RawObject[],
   lineFile: string,
 ): Promise<readonly number[]> {
-  const lines = await RawLineFile.create(lineFile, deps.limits);
-  const counts: number[] = [];
+  const { dir, limits, memoryMb, signal, isCareful } = deps;
+  const lines = await RawLineFile.create(lineFile, limits);
+  const counts = objects.map(() => 0);
+  let added = 0;
+  const onAdded = async ({ index, path }: LocalObject, records: number) => {
+    counts[index] = records;
+    await rm(path);
+    deps.onProgress(++added);
+  };
+  const parquet = new ParquetObjects({ db, lines, spec, dir, limits, memoryMb, signal, isCareful, onAdded });
+  /** The formats differ in how records are read, and in nothing after that. */
+  const add = async (local: LocalObject) => {
+    switch (spec.raw.format) {
+      case 'json-lines':
+        return onAdded(local, await lines.addLines(local.index, local.path, await isGzip(local.object.key, local.path), signal));
+      case 'parquet':
+        return parquet.add(local);
+      default:
+        return spec.raw.format satisfies never;
+    }
+  };
   try {
     for (const table of soundTables(spec)) await db.run(createSoundTable(spec, table));
-    const numbered = objects.map((object, index) => ({ object, index, path: join(deps.dir, `raw-${index}`) })); // keys are data: no file is named by one
-    const room = { items: DOWNLOADS_AT_ONCE, weight: DOWNLOADED_BYTES, weightOf: ({ object }: NumberedObject) => object.sizeBytes };
-    const download = ({ object, path }: NumberedObject) => downloadObject(deps.s3, { bucket: deps.rawBucket, ...object }, path, { signal: deps.signal });
+    const numbered = objects.map((object, index) => ({ object, index, path: join(dir, `raw-${index}`) })); // keys are data: no file is named by one
+    const room = { items: DOWNLOADS_AT_ONCE, weight: DOWNLOADED_BYTES, weightOf: ({ object }: LocalObject) => object.sizeBytes };
+    const download = ({ object, path }: LocalObject) => downloadObject(deps.s3, { bucket: deps.rawBucket, ...object }, path, { signal });
     for await (const next of preparedAhead(numbered, room, download)) {
-      counts.push(next.object.sizeBytes === 0 ? 0 : await addObject(deps, db, spec, lines, next));
-      await rm(next.path);
-      deps.onProgress(counts.length);
+      if (next.object.sizeBytes === 0) await onAdded(next, 0);
+      else await add(next);
     }
+    await parquet.flush();
   } finally {
     await lines.close();
   }
   return counts;
-}
-
-interface NumberedObject {
-  readonly object: RawObject;
-  readonly index: number;
-  readonly path: string;
-}
-
-/** The formats differ in how records are read, and in nothing after that. */
-async function addObject(
-  { dir, memoryMb, limits, signal }: CollectDependencies,
-  db: ChunkDatabase,
-  spec: PipelineSpec,
-  lines: RawLineFile,
-  { object, index, path }: NumberedObject,
-): Promise<number> {
-  switch (spec.raw.format) {
-    case 'json-lines':
-      return lines.addLines(index, path, await isGzip(object.key, path), signal);
-    case 'parquet': {
-      const sound: { rows?: SoundRows | undefined } = {};
-      const split = { spec, window: eventWindowMs(spec, object.arrivalHour) };
-      await db.limitMemory(memoryMb * CHUNK_SHARE);
-      const options = { memoryMb: memoryMb * (1 - CHUNK_SHARE), limits, spillDir: join(dir, 'spill-object'), signal, split, onSound: (rows: SoundRows | undefined) => (sound.rows = rows) };
-      const judged = await lines.addRows(index, parquetRows(path, spec.record.fields, options), signal);
-      await db.limitMemory(memoryMb);
-      if (sound.rows === undefined) return judged;
-      await db.run(addSoundRows(spec, SOUND_TABLE, index, sound.rows.query));
-      return sound.rows.count + judged;
-    }
-    default:
-      return spec.raw.format satisfies never;
-  }
 }
 
 /** Fills the table `object`, and makes `record` of the line file and the sound rows. */

@@ -4,7 +4,7 @@ import { ChunkDatabase } from './chunk-database';
 import { KEPT_RAW_BYTES, type RawLimits } from './line-splitter';
 import { memberSql } from './parquet-member';
 import { type SoundSplit, type SoundSql, soundSql } from './sound-rows';
-import { sqlName, sqlText } from './sql-text';
+import { sqlName, sqlText, sqlTextList } from './sql-text';
 import { UnreadableObject } from './unreadable-object';
 
 /** One row as the JSON line that a device would have sent: an object of the declared sources that the file has. */
@@ -26,6 +26,8 @@ export interface ParquetOptions {
   readonly signal: AbortSignal;
   /** Rows that need no judge are not among the others; absent: all rows are. */
   readonly split?: SoundSplit;
+  /** Rows that have been taken already, and are not among the others either. In place of `split`. */
+  readonly taken?: string;
   /** Told which they are; nothing after all when the object turns out to be unreadable. */
   readonly onSound?: (rows: SoundRows | undefined) => void;
 }
@@ -33,7 +35,7 @@ export interface ParquetOptions {
 /** The rows of an object that need no judge. */
 export interface SoundRows {
   readonly count: number;
-  /** Their `_line` and declared fields, from the object's file, which has been read whole. */
+  /** Their `_line`, `_is_sound` and declared fields, from the object's file, which has been read whole. */
   readonly query: string;
 }
 
@@ -59,12 +61,9 @@ export async function* parquetRows(
   const db = await ChunkDatabase.open({ ...options, inOrder: true });
   let isWhole = false;
   try {
-    // By its path DuckDB would take it for a Hive partition, or find options in the file's own name.
-    const reader = (more: string) => `read_parquet(${sqlText(path)}, hive_partitioning = false, union_by_name = false${more})`;
-    const [source, numbered] = [reader(''), reader(', file_row_number = true')];
-    const columns = await db.rows(`describe select * from ${source}`);
-    const types = new Map(columns.map(([name, type]) => [`${name as string}`, `${type as string}`]));
-    const sound = await findSoundRows(db, numbered, types, options);
+    const [source, numbered] = [parquetSource([path]), numberedSource([path])];
+    const types = await columnTypes(db, path);
+    const sound = options.taken === undefined ? await findSoundRows(db, numbered, types, options) : { condition: options.taken, isAll: false };
     isWhole = sound?.isAll === true;
     if (isWhole) return;
     let line = 0;
@@ -87,6 +86,28 @@ export async function* parquetRows(
     if (!isWhole) options.onSound?.(undefined); // an object counts whole or not at all
     db.close();
   }
+}
+
+/** For `from`. By their paths DuckDB would take files for Hive partitions, or find options in a file's own name. */
+function parquetSource(paths: readonly string[], more = ''): string {
+  return `read_parquet(${sqlTextList(paths)}, hive_partitioning = false, union_by_name = false${more})`;
+}
+
+/** With `file_row_number` from 0, and `file_index`, that of the path. */
+export function numberedSource(paths: readonly string[]): string {
+  return parquetSource(paths, ', file_row_number = true');
+}
+
+/** DuckDB's types of a file's columns by their names, in their order. */
+export async function columnTypes(db: ChunkDatabase, path: string): Promise<ReadonlyMap<string, string>> {
+  const columns = await db.rows(`describe select * from ${parquetSource([path])}`);
+  return new Map(columns.map(([name, type]) => [`${name as string}`, `${type as string}`]));
+}
+
+/** As many as the footer says: a file may say that it has rows without end. */
+export async function footerRowCount(db: ChunkDatabase, path: string): Promise<number> {
+  const [[rows] = []] = await db.rows(`select count(*) from ${parquetSource([path])}`);
+  return Number(rows);
 }
 
 /**
@@ -112,7 +133,7 @@ async function findSoundRows(
   if (Number(rows) * sql.fixedBytes + Number(textBytes) > limits.maxObjectBytes) return undefined;
   const isAll = sound === rows;
   const where = isAll ? '' : ` where ${sql.condition}`;
-  onSound?.({ count: Number(sound), query: `select file_row_number + 1 as _line, ${sql.columns} from ${source}${where}` });
+  onSound?.({ count: Number(sound), query: `select file_row_number + 1 as _line, true as _is_sound, ${sql.columns} from ${source}${where}` });
   return { condition: sql.condition, isAll };
 }
 

@@ -1,12 +1,14 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
+import { log } from '@temporalio/activity';
 import type { RawObject } from '../../domain/documents';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { ChunkDatabase } from './chunk-database';
 import { dateOfDay } from './chunk-files';
 import { collectLines, loadRecords } from './chunk-input';
 import type { RawLimits } from './line-splitter';
+import { BrokenChunkDatabase } from './parquet-objects';
 import { withScratch } from './scratch';
 
 export interface ParseDependencies {
@@ -29,28 +31,47 @@ export interface ParsedChunk {
   readonly readCounts: readonly number[];
 }
 
+interface ParseInput {
+  readonly spec: PipelineSpec;
+  readonly objects: readonly RawObject[];
+}
+
 /** Reads and parses a chunk's objects for `work`; database and scratch space go however it ends. */
 export async function withParsedChunk<T>(
   deps: ParseDependencies,
-  { spec, objects }: { readonly spec: PipelineSpec; readonly objects: readonly RawObject[] },
+  input: ParseInput,
   work: (parsed: ParsedChunk) => Promise<T>,
 ): Promise<T> {
-  const { limits, signal } = deps;
   return withScratch(deps.workDir, Date.now(), async (dir) => {
-    const lineFile = join(dir, 'lines');
-    const onProgress = (read: number) => deps.onStep(`read ${read} of ${objects.length} objects`);
-    const db = await ChunkDatabase.open({ spillDir: join(dir, 'spill'), memoryMb: deps.duckdbMemoryMb, signal });
+    const { db, readCounts } = await collected(deps, input, dir, false).catch((error: unknown) => {
+      if (!(error instanceof BrokenChunkDatabase)) throw error;
+      log.warn('An object broke the database of its chunk: all are read again, each in one of its own', { cause: error.cause });
+      return collected(deps, input, dir, true);
+    });
     try {
-      const collect = { s3: deps.s3, rawBucket: deps.buckets.raw, dir, limits, memoryMb: deps.duckdbMemoryMb, signal, onProgress };
-      const readCounts = await collectLines(collect, db, spec, objects, lineFile);
-      deps.onStep('parse');
-      await loadRecords(db, spec, objects, lineFile, limits);
-      await rm(lineFile);
       return await work({ db, dir, readCounts });
     } finally {
       db.close();
     }
   });
+}
+
+/** The chunk's database with the objects' records in it. @throws BrokenChunkDatabase, unless careful */
+async function collected(deps: ParseDependencies, { spec, objects }: ParseInput, dir: string, isCareful: boolean): Promise<Omit<ParsedChunk, 'dir'>> {
+  const { s3, limits, duckdbMemoryMb: memoryMb, signal } = deps;
+  const lineFile = join(dir, 'lines');
+  const onProgress = (read: number) => deps.onStep(`read ${read} of ${objects.length} objects`);
+  const db = await ChunkDatabase.open({ spillDir: join(dir, 'spill'), memoryMb, signal });
+  try {
+    const readCounts = await collectLines({ s3, rawBucket: deps.buckets.raw, dir, limits, memoryMb, signal, isCareful, onProgress }, db, spec, objects, lineFile);
+    deps.onStep('parse');
+    await loadRecords(db, spec, objects, lineFile, limits);
+    await rm(lineFile);
+    return { db, readCounts };
+  } catch (error) {
+    db.close();
+    throw error;
+  }
 }
 
 /** Event dates of the records that may be stored, in order. */

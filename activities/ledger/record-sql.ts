@@ -24,11 +24,15 @@ export function createSoundTable({ record }: PipelineSpec, table: string): strin
   return `create table ${table} (_object integer, _line bigint, _day integer, _fingerprint uhugeint, ${fields})`;
 }
 
-/** Adds an object's rows to such a table. @param rows - a query of `_line` and the declared fields */
-export function addSoundRows(spec: PipelineSpec, table: string, object: number, rows: string): string {
-  const fields = spec.record.fields.map((field) => sqlName(field.name)).join(', ');
-  return `insert into ${table} by name select ${object}::integer as _object, _line, ${fields},
-    (epoch_ms(${sqlName(spec.record.eventTime)}) // 86400000)::integer as _day, ${keyFingerprintSql(spec)} as _fingerprint from (${rows})`;
+/**
+ * Adds rows of objects to such a table. @param rows - a query of `_object`, `_line`, `_is_sound` and the declared fields. Of rows that are
+ * not sound after all the day is null, and so are the texts, which may be of any length
+ */
+export function addSoundRows(spec: PipelineSpec, table: string, rows: string): string {
+  const { record } = spec;
+  const fields = record.fields.map(({ name, type }) => (type === 'text' ? `case when _is_sound then ${sqlName(name)} end as ${sqlName(name)}` : sqlName(name)));
+  return `insert into ${table} by name select _object, _line, ${fields.join(', ')},
+    case when _is_sound then (epoch_ms(${sqlName(record.eventTime)}) // 86400000)::integer end as _day, ${keyFingerprintSql(spec)} as _fingerprint from (${rows})`;
 }
 
 /** View `record`: the judged lines, and the rows that needed no judge, from the tables that hold them. */

@@ -27,13 +27,15 @@ export interface SoundSql {
   readonly fixedBytes: number;
   /** What the texts of a row come to at most. */
   readonly textBytes: string;
+  /** The columns that are text; undefined where one is of a type whose text no column's length bounds, as a list is. */
+  readonly textColumns: readonly string[] | undefined;
 }
 
 /** JSON writes no number or boolean longer; a name costs itself, two quotes, a colon and a comma. */
 const LONGEST_SCALAR = 32;
 const NAME_BYTES = 4;
 /** A character that JSON must escape takes six bytes. */
-const ESCAPED_BYTES = 6;
+export const ESCAPED_BYTES = 6;
 const INTEGERS: readonly string[] = ['TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'UTINYINT', 'USMALLINT', 'UINTEGER'];
 const SCALARS: readonly string[] = [...INTEGERS, 'FLOAT', 'DOUBLE', 'BOOLEAN'];
 
@@ -58,7 +60,8 @@ export function soundSql({ spec, window }: SoundSplit, types: ReadonlyMap<string
   const [time, longitude, latitude] = [record.eventTime, record.longitude, record.latitude].map(valueOf);
   if (time === undefined || longitude === undefined || latitude === undefined) return undefined;
   const fixedBytes = present.reduce((sum, { field, type }) => sum + Buffer.byteLength(field.source) * ESCAPED_BYTES + NAME_BYTES + (SCALARS.includes(type) ? LONGEST_SCALAR : 0), 2);
-  const texts = present.filter(({ type }) => !SCALARS.includes(type)).map(textBytesOf);
+  const others = present.filter(({ type }) => !SCALARS.includes(type));
+  const texts = others.map(textBytesOf);
   const textBytes = texts.length === 0 ? '0' : texts.join(' + ');
   const from = Math.max(window.from, 0);
   const to = Math.min(window.to - 1, LATEST_EPOCH_MS);
@@ -70,7 +73,7 @@ export function soundSql({ spec, window }: SoundSplit, types: ReadonlyMap<string
     `${fixedBytes} + ${textBytes} <= ${maxLineBytes}`,
   ].join(' and ');
   const columns = record.fields.map((field) => `${valueOf(field.name) ?? `null::${SQL_TYPES[field.type]}`} as ${sqlName(field.name)}`).join(', ');
-  return { condition, columns, fixedBytes, textBytes };
+  return { condition, columns, fixedBytes, textBytes, textColumns: others.every(({ type }) => type === 'VARCHAR') ? others.map(({ column }) => column) : undefined };
 }
 
 /** The value that the field has after its way through JSON; where the types are not the same, by that very way. */
