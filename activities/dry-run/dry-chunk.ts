@@ -51,9 +51,9 @@ export async function dedupDryChunk(deps: DryChunkDependencies, input: DryChunkI
       storageKey: (_eventDate: string, index: number) => `${stem}-${index}.parquet`,
       quarantineKey: `${stem}.jsonl.gz`,
     };
-    const counts = await countRecords(parsed.db, input.objects, parsed.readCounts);
+    const counts = await countRecords(parsed.db, input.objects, parsed);
     input.onStep('write files');
-    const document = await putChunkFiles({ s3, signal }, input, await writeChunkFiles(parsed, input, place), { attempt, counts });
+    const document = await putChunkFiles({ s3, signal }, input, await writeChunkFiles(parsed, input, counts, place), { attempt, counts });
     input.onStep('commit');
     const committed = await writeJsonDocumentOnce(s3, pointerOf(deps, input.cycle, input.chunk), document, signal);
     if (committed.attempt !== attempt) {
@@ -73,12 +73,13 @@ export function readDryChunk(
 }
 
 /** Parquet files with the fingerprints of all that counts as seen: the base's, and what the dry run stored itself. */
-async function seenBefore(deps: DryChunkDependencies, input: DryChunkInput, { db, dir }: ParsedChunk): Promise<readonly string[]> {
+async function seenBefore(deps: DryChunkDependencies, input: DryChunkInput, parsed: ParsedChunk): Promise<readonly string[]> {
+  const { db, dir } = parsed;
   const { table, s3, buckets, cache } = deps;
   const { spec, base, earlier } = input;
   input.onStep('read the ledger');
   const logs: DateLog[] = [];
-  for (const eventDate of await datesOf(db)) {
+  for (const eventDate of datesOf(parsed)) {
     const log = await readDateLog(table, spec.dataset, eventDate);
     // As it was when the base was frozen: what was stored since does not count, and what was voided since still does.
     logs.push({ ...log, entries: log.entries.filter(({ kind, attempt }) => kind === 'chunk' && base.has(attempt)) });

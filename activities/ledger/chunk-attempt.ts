@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import type { S3Client } from '@aws-sdk/client-s3';
+import { totalQuarantined } from '../../domain/conservation';
 import type { ChunkDocument, StorageFile } from '../../domain/documents';
 import { both, forEachParallel } from '../for-each-parallel';
 import { type ChunkCounts, countRecords } from './chunk-counts';
@@ -25,10 +26,9 @@ export async function writeAttempt(deps: ChunkDependencies, input: ChunkInput, p
   const { s3, buckets, table } = deps;
   const { cycle, spec, chunk, objects } = input;
   const { db } = parsed;
-  const counts = await countRecords(db, objects, parsed.readCounts);
+  const counts = await countRecords(db, objects, parsed);
   const attempt = newAttemptId();
-  const days = await db.rows('select _day, count(*) from keep group by _day order by _day');
-  const dates = Object.fromEntries(days.map(([day, count]) => [dateOfDay(Number(day)), Number(count)]));
+  const dates = Object.fromEntries(counts.days.map(({ day, count }) => [dateOfDay(day), count]));
   await announceAttempt(table, { cycle, chunk, attempt, dates });
   const place = {
     storage: buckets.storage,
@@ -37,10 +37,10 @@ export async function writeAttempt(deps: ChunkDependencies, input: ChunkInput, p
     quarantineKey: quarantineKey(cycle, chunk, attempt),
   };
   deps.onStep('write files');
-  const files = await writeChunkFiles(parsed, input, place);
+  const files = await writeChunkFiles(parsed, input, counts, place);
   // Not before: DuckDB has every core while it writes a file, and none while a file is on its way.
   const [own, document] = await both(
-    putOwnSegments(db, table, deps.cache, spec, attempt, Date.now()),
+    putOwnSegments({ db, table, cache: deps.cache }, spec, attempt, counts.days, Date.now()),
     putChunkFiles({ s3, signal: table.signal }, input, files, { attempt, counts }),
   );
   const documentKey = await putChunkDocument(s3, buckets.artifacts, document, table.signal);
@@ -82,9 +82,15 @@ export interface ChunkFiles {
 }
 
 /** Writes the records that are kept and the lines in quarantine to the local disk. */
-export async function writeChunkFiles({ db, dir }: ParsedChunk, { spec, cycle }: Pick<ChunkInput, 'spec' | 'cycle'>, place: ChunkPlace): Promise<ChunkFiles> {
-  const stored = await writeStorageFiles(db, spec, cycle, dir, place.storageKey);
-  return { stored, quarantined: await writeQuarantineFile(db, dir, place.quarantineKey), place };
+export async function writeChunkFiles(
+  { db, dir }: ParsedChunk,
+  { spec, cycle }: Pick<ChunkInput, 'spec' | 'cycle'>,
+  { days, total }: ChunkCounts,
+  place: ChunkPlace,
+): Promise<ChunkFiles> {
+  const stored = await writeStorageFiles(db, spec, cycle, dir, days, place.storageKey);
+  const quarantined = totalQuarantined(total.quarantined) === 0 ? [] : [await writeQuarantineFile(db, dir, place.quarantineKey)];
+  return { stored, quarantined, place };
 }
 
 /** Puts a chunk's files, each gone from the disk once it is put. @returns the document that names them, which is not written yet */

@@ -5,6 +5,7 @@ import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { type CycleRef, cycleId, generationPrefix } from '../../domain/cycle';
 import type { StorageFile } from '../../domain/documents';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
+import type { KeptDay } from './chunk-counts';
 import type { ChunkDatabase } from './chunk-database';
 import { paddedChunk } from './keys';
 import { sqlName, sqlText } from './sql-text';
@@ -49,30 +50,23 @@ export async function writeStorageFiles(
   spec: PipelineSpec,
   cycle: CycleRef,
   dir: string,
+  days: readonly KeptDay[],
   keyOf: (eventDate: string, index: number) => string,
 ): Promise<readonly (StorageFile & LocalFile)[]> {
-  const days = await db.rows(`select _day, count(*), any_value(sound)
-    from keep join (select _day, count(*) as sound from record where _reason is null group by _day) using (_day) group by _day order by _day`);
   const files: (StorageFile & LocalFile)[] = [];
-  for (const [index, [day, count, sound]] of days.entries()) {
-    const eventDate = dateOfDay(Number(day));
+  for (const [index, kept] of days.entries()) {
+    const eventDate = dateOfDay(kept.day);
     const path = join(dir, `storage-${index}.parquet`);
-    await db.run(storageCopySql(spec, cycle, Number(day), path, count === sound));
-    files.push({
-      path,
-      key: keyOf(eventDate, index),
-      eventDate,
-      rowCount: Number(count),
-      sizeBytes: (await stat(path)).size,
-    });
+    await db.run(storageCopySql(spec, cycle, kept, path));
+    files.push({ path, key: keyOf(eventDate, index), eventDate, rowCount: kept.count, sizeBytes: (await stat(path)).size });
   }
   return files;
 }
 
-/** Writes the records in `keep` of one day since 1970 to a Parquet file, sorted by event time. @param isAllKept - no sound record of the day is missing in `keep` */
-function storageCopySql(spec: PipelineSpec, cycle: CycleRef, day: number, path: string, isAllKept: boolean): string {
+/** Writes the records in `keep` of one day to a Parquet file, sorted by event time. */
+function storageCopySql(spec: PipelineSpec, cycle: CycleRef, { day, isWhole }: KeptDay, path: string): string {
   const fields = spec.record.fields.map((field) => sqlName(field.name)).join(', ');
-  const kept = isAllKept ? '' : `and _position in (select _position from keep where _day = ${day})`;
+  const kept = isWhole ? '' : `and _position in (select _position from keep where _day = ${day})`;
   // The objects' names come in after the sort, which would carry them along a million times.
   return `copy (
       select ${fields}, ${sqlText(cycleId(cycle))}::enum(${sqlText(cycleId(cycle))}) as cycle_id, ${cycle.generation}::integer as generation,
@@ -91,15 +85,13 @@ function nameOfObject(column: 'raw_object' | 'raw_version'): string {
 }
 
 /** Writes the records in quarantine as gzipped JSON lines: reason, detail, object, version, line, and the line's beginning. */
-export async function writeQuarantineFile(db: ChunkDatabase, dir: string, key: string): Promise<readonly LocalFile[]> {
-  const [[count] = []] = await db.rows('select count(*) from record where _reason is not null');
-  if (Number(count) === 0) return [];
+export async function writeQuarantineFile(db: ChunkDatabase, dir: string, key: string): Promise<LocalFile> {
   const path = join(dir, 'quarantine.jsonl.gz');
   await db.run(`copy (
     select _reason as reason, _detail as detail, raw_object as object, raw_version as version, _line as line, _raw as raw
     from record join object using (_object) where _reason is not null order by _position
   ) to ${sqlText(path)} (format json, compression gzip)`);
-  return [{ path, key, sizeBytes: (await stat(path)).size }];
+  return { path, key, sizeBytes: (await stat(path)).size };
 }
 
 /** Puts a local file; the key carries the attempt's random id, so that nothing is ever overwritten. */

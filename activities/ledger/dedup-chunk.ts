@@ -60,7 +60,7 @@ export async function dedupChunk(deps: ChunkDependencies, input: ChunkInput): Pr
 async function storeUnseen(deps: ChunkDependencies, input: ChunkInput, parsed: ParsedChunk): Promise<ChunkItem> {
   const { spec, cycle } = input;
   const { db, dir } = parsed;
-  let logs: readonly DateLog[] = (await datesOf(db)).map((eventDate) => ({ eventDate, nextSequence: 1, entries: [] }));
+  let logs: readonly DateLog[] = datesOf(parsed).map((eventDate) => ({ eventDate, nextSequence: 1, entries: [] }));
   for (let round = 1; round <= MAX_ROUNDS; round++) {
     deps.onStep('read the ledger');
     const read: DateLog[] = [];

@@ -4,6 +4,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { log } from '@temporalio/activity';
 import type { RawObject } from '../../domain/documents';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
+import { countJudged, type JudgedCounts } from './chunk-counts';
 import { ChunkDatabase } from './chunk-database';
 import { dateOfDay } from './chunk-files';
 import { collectLines, loadRecords } from './chunk-input';
@@ -29,6 +30,7 @@ export interface ParsedChunk {
   readonly dir: string;
   /** Records of each object, as counted before any parsing. */
   readonly readCounts: readonly number[];
+  readonly judged: JudgedCounts;
 }
 
 interface ParseInput {
@@ -43,13 +45,13 @@ export async function withParsedChunk<T>(
   work: (parsed: ParsedChunk) => Promise<T>,
 ): Promise<T> {
   return withScratch(deps.workDir, Date.now(), async (dir) => {
-    const { db, readCounts } = await collected(deps, input, dir, false).catch((error: unknown) => {
+    const { db, ...counts } = await collected(deps, input, dir, false).catch((error: unknown) => {
       if (!(error instanceof BrokenChunkDatabase)) throw error;
       log.warn('An object broke the database of its chunk: all are read again, each in one of its own', { cause: error.cause });
       return collected(deps, input, dir, true);
     });
     try {
-      return await work({ db, dir, readCounts });
+      return await work({ db, dir, ...counts });
     } finally {
       db.close();
     }
@@ -67,7 +69,7 @@ async function collected(deps: ParseDependencies, { spec, objects }: ParseInput,
     deps.onStep('parse');
     await loadRecords(db, spec, objects, lineFile, limits);
     await rm(lineFile);
-    return { db, readCounts };
+    return { db, readCounts, judged: await countJudged(db, objects.length) };
   } catch (error) {
     db.close();
     throw error;
@@ -75,7 +77,6 @@ async function collected(deps: ParseDependencies, { spec, objects }: ParseInput,
 }
 
 /** Event dates of the records that may be stored, in order. */
-export async function datesOf(db: ChunkDatabase): Promise<readonly string[]> {
-  const days = await db.rows('select distinct _day from record where _reason is null order by _day');
-  return days.map(([day]) => dateOfDay(Number(day)));
+export function datesOf({ judged }: Pick<ParsedChunk, 'judged'>): readonly string[] {
+  return [...judged.soundByDay.keys()].map(dateOfDay);
 }

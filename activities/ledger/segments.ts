@@ -1,4 +1,5 @@
 import type { PipelineSpec } from '../../domain/pipeline-spec';
+import type { KeptDay } from './chunk-counts';
 import { type ChunkDatabase } from './chunk-database';
 import { dateOfDay } from './chunk-files';
 import type { LogEntry } from './date-log';
@@ -30,14 +31,12 @@ export interface OwnSegments {
  * and DynamoDB's TTL does it for nothing.
  */
 export async function putOwnSegments(
-  db: ChunkDatabase,
-  table: LedgerTable,
-  cache: SegmentCache,
+  { db, table, cache }: { readonly db: ChunkDatabase; readonly table: LedgerTable; readonly cache: SegmentCache },
   spec: PipelineSpec,
   attempt: string,
+  days: readonly KeptDay[],
   nowMs: number,
 ): Promise<readonly OwnSegments[]> {
-  const days = (await db.rows('select _day, count(*) from keep group by _day order by _day')).map(([day, count]) => ({ day: Number(day), count: Number(count) }));
   await forEachParallel(sortedSegments(db, days, attempt), PUTS_AT_ONCE, (segment) => putSegment(table, cache, spec, segment, nowMs));
   return days.map(({ day, count }) => ({ eventDate: dateOfDay(day), segments: Math.ceil(count / FINGERPRINTS_PER_SEGMENT), count }));
 }
@@ -109,7 +108,7 @@ function segmentName(attempt: string, index: number): string {
 /** Cut from one sorted pass over each date, as fast as they are taken. */
 async function* sortedSegments(
   db: ChunkDatabase,
-  days: readonly { readonly day: number; readonly count: number }[],
+  days: readonly KeptDay[],
   attempt: string,
 ): AsyncGenerator<Segment> {
   for (const { day, count } of days) {

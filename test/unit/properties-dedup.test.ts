@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { ChunkDatabase } from '../../activities/ledger/chunk-database';
+import { countJudged, countRecords } from '../../activities/ledger/chunk-counts';
 import { writeQuarantineFile, writeStorageFiles } from '../../activities/ledger/chunk-files';
 import { loadRecords } from '../../activities/ledger/chunk-input';
 import { RAW_LIMITS } from '../../activities/ledger/line-splitter';
@@ -73,12 +74,13 @@ test('keys of any characters come through manifest, SQL, storage and quarantine 
         content: `{"timestamp":${T},"longitude":${index},"latitude":1}\nbad\n`,
       }));
 
-      await withRecords(SPEC, objects, async (db) => {
+      await withRecords(SPEC, objects, async (db, read) => {
         await keepUnseen(db, []);
-        const [stored] = await writeStorageFiles(db, SPEC, CYCLE, dir, (eventDate) => eventDate);
-        const [quarantined] = await writeQuarantineFile(db, dir, 'quarantine');
+        const { days } = await countRecords(db, objects.map(({ key }) => objectNamed(key)), { readCounts: read, judged: await countJudged(db, objects.length) });
+        const [stored] = await writeStorageFiles(db, SPEC, CYCLE, dir, days, (eventDate) => eventDate);
+        const quarantined = await writeQuarantineFile(db, dir, 'quarantine');
         const storedKeys = await db.rows(`select raw_object from read_parquet('${stored?.path}') order by longitude`);
-        const quarantinedKeys = await db.rows(`select object from read_json('${quarantined?.path}', columns = {'object': 'varchar'})`);
+        const quarantinedKeys = await db.rows(`select object from read_json('${quarantined.path}', columns = {'object': 'varchar'})`);
 
         expect(storedKeys.flat()).toEqual(keys);
         expect(quarantinedKeys.flat().sort()).toEqual([...keys].sort());
@@ -123,10 +125,11 @@ test('fields of any valid name are stored, whatever dedup\'s own tables and colu
   expect(validatePipeline(spec)).toEqual([]);
   const text = JSON.stringify({ timestamp: T, longitude: 1, latitude: 2, ...Object.fromEntries(words.map((name) => [`s_${name}`, name])) });
 
-  const stored = await withRecords(spec, [{ key: 'k', content: `${text}\n${text}\nbad` }], async (db) => {
+  const stored = await withRecords(spec, [{ key: 'k', content: `${text}\n${text}\nbad` }], async (db, readCounts) => {
     await keepUnseen(db, []);
     await writeQuarantineFile(db, dir, 'quarantine');
-    const [file] = await writeStorageFiles(db, spec, CYCLE, dir, (eventDate) => eventDate);
+    const { days } = await countRecords(db, [objectNamed('k')], { readCounts, judged: await countJudged(db, 1) });
+    const [file] = await writeStorageFiles(db, spec, CYCLE, dir, days, (eventDate) => eventDate);
     return db.rows(`select ${words.map((name) => `"${name}"`).join(', ')} from read_parquet('${file?.path}')`);
   });
 
