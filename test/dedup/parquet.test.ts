@@ -1,3 +1,4 @@
+import { BrokenChunkDatabase, ParquetObjects } from '../../activities/ledger/parquet-objects';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { type Deps, type LedgerStack, startLedgerStack } from './support/ledger-stack';
 import { keysIn, lines, nightEnding, putRaw, rawKey, readParquet, runNight, SPEC, storedRecords } from './support/nights';
@@ -109,6 +110,20 @@ test('an unreadable Parquet object is quarantined whole with its detail, and the
       detail: "no readable Parquet: Invalid Input Error: No magic bytes found at end of file 'the object'",
     }),
   ]);
+});
+
+test('a chunk whose database an object breaks is read again with each object in a database of its own, and comes to the same (S1.14, I1)', async () => {
+  const at = (longitude: number) => parquetOf(`select ${T} as timestamp, ${longitude}::double as longitude, 1::double as latitude`);
+  for (const [index, key] of ['a', 'b', 'c'].entries()) await putRaw(deps, rawKey(HOUR, key), await at(index));
+  // No file is known that breaks this DuckDB: what follows from one is brought about by hand.
+  const flush = jest.spyOn(ParquetObjects.prototype, 'flush').mockRejectedValueOnce(new BrokenChunkDatabase('An object broke it'));
+
+  const { counts } = await runNight(deps, night, { spec: PARQUET });
+
+  expect(counts).toEqual({ read: 3, stored: 3, duplicates: 0, quarantined: {} });
+  expect((await storedRecords(deps)).map(({ longitude }) => longitude).sort()).toEqual([0, 1, 2]);
+  expect(flush).toHaveBeenCalledTimes(2);
+  flush.mockRestore();
 });
 
 test('rows without end in a small file are a bomb, as a gzip is', async () => {
