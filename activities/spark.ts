@@ -58,6 +58,8 @@ export interface SparkJobRef {
 
 /** Script in `jobs/`. */
 const DEDUP_JOB = 'dedup';
+/** Outside Java's heap four tasks have a DuckDB of 512 MiB each, and Arrow batches: Spark's tenth of the heap is too little. A pipeline may declare more. */
+const DEDUP_CONF = { 'spark.executor.memoryOverhead': '4g' } as const;
 
 /** A run may wait this long in each state before it fails by name; RUNNING is bounded by the pipeline's own timeout. */
 const STATE_DEADLINE_MS: Readonly<Partial<Record<JobRunState, number>>> = {
@@ -119,7 +121,7 @@ export function createSparkActivities(deps: SparkDependencies) {
      */
     async submitDedupJob({ spec, input, ...round }: SubmitDedupJobInput): Promise<SparkJobRef> {
       const document = await requiredDedupInput(deps.s3, input);
-      return submit(round.cycle, spec, { step: dedupStep(round), job: DEDUP_JOB, roleArn: deps.dedupRoleArn, input, jobsUri: deps.jobsUri, policyOf: (places) => dedupPolicy(document, places) });
+      return submit(round.cycle, spec, { step: dedupStep(round), job: DEDUP_JOB, roleArn: deps.dedupRoleArn, input, jobsUri: deps.jobsUri, runConf: DEDUP_CONF, policyOf: (places) => dedupPolicy(document, places) });
     },
 
     /**
@@ -203,6 +205,8 @@ interface RunRequest {
   readonly roleArn: string;
   readonly input: S3Pointer;
   readonly jobsUri: string;
+  /** Spark's settings of the run, where the pipeline declares no other. */
+  readonly runConf?: Readonly<Record<string, string>>;
   readonly policyOf: (places: RunPlaces) => string;
 }
 
@@ -210,11 +214,11 @@ function startRequest(
   deps: SparkDependencies,
   cycle: CycleRef,
   spec: PipelineSpec,
-  { step, job, roleArn, input, jobsUri, policyOf }: RunRequest,
+  { step, job, roleArn, input, jobsUri, runConf, policyOf }: RunRequest,
   token: string,
 ): StartJobRunCommandInput {
   const logUri = `s3://${deps.artifactsBucket}/logs/`;
-  const conf = Object.entries(spec.transform.sparkConf).flatMap(([key, value]) => ['--conf', `${key}=${value}`]);
+  const conf = Object.entries({ ...runConf, ...spec.transform.sparkConf }).flatMap(([key, value]) => ['--conf', `${key}=${value}`]);
   return {
     applicationId: deps.applicationId,
     clientToken: token,

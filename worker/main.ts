@@ -12,6 +12,7 @@ import { createDependencies } from './dependencies';
 import { keepReporting } from './queue-backlog';
 import { requireSearchAttributes } from './search-attributes';
 import { workerTuning } from './tuning';
+import { keepYoungGenerationSmall } from './young-generation';
 
 /**
  * Opted into by a build id: a cycle stays with the build that began it. Without one nothing changes.
@@ -33,6 +34,7 @@ export async function runWorker(
   onReady: (taskQueue: string) => void,
   pipelines: readonly PipelineSpec[] = declaredPipelines,
 ): Promise<void> {
+  keepYoungGenerationSmall();
   if (config.metricsAddress !== undefined) {
     Runtime.install({ telemetryOptions: { metrics: { prometheus: { bindAddress: config.metricsAddress } } } });
   }

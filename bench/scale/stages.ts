@@ -47,7 +47,7 @@ export function unitCosts(measured: Measured) {
     dedupWrites: measured.cost('dedup', /parquet-.*\/0%-repeats\/write-units$/, 'write units a million new records', assumed(20_000, 'write units a million new records', 'the limit')),
     copyRows,
     actions: measured.cost('cycle-overhead', /\/actions$/, 'actions a cycle', assumed(44, 'actions a cycle', 'counted in a recorded history')),
-    sparkDedupCpu: assumed(12, 'CPU-s a million records', 'three times what DuckDB takes'),
+    sparkDedupCpu: measured.cost('spark-dedup', /parquet\/0%-repeats\/cpu$/, 'CPU-s a million records', assumed(12, 'CPU-s a million records', 'three times what DuckDB takes')),
     sparkCpu: assumed(30, 'CPU-s a million rows', 'no benchmark isolates the job yet'),
     qualityCpu: assumed(6, 'CPU-s a million rows', 'no benchmark isolates the gate yet'),
     copiedInside: assumed(2 * copyRows.value, 'rows/s', 'twice COPY, as its CPU in the benchmark `refresh` has it'),

@@ -142,7 +142,7 @@ test('the auditor names I5 for a second EMR run with the same token prefix (X1)'
       executionRoleArn: lab.engines.env['MERIDIAN_EMR_JOB_ROLE_ARN'],
       name: `${spec.name}-${token.slice(0, 40)}`,
       jobDriver: { sparkSubmit: { entryPoint: `${lab.engines.env['MERIDIAN_JOBS_URI']}/positions.py`, entryPointArguments: [] } },
-      tags: { 'meridian:pipeline': spec.name, 'meridian:generation': `${spec.name}/20240102T000000Z/g0001` },
+      tags: { 'meridian:pipeline': spec.name, 'meridian:generation': `${spec.name}/20240102T000000Z/g0001`, 'meridian:step': 'transform' },
     }),
   );
 

@@ -1,5 +1,5 @@
-import { transformPolicy, type RunPlaces } from '../../activities/execution-policy';
-import type { TransformInput } from '../../domain/documents';
+import { dedupPolicy, type RunPlaces, transformPolicy } from '../../activities/execution-policy';
+import type { DedupInput, TransformInput } from '../../domain/documents';
 
 const GENERATION = 'mobile/20240102T000000Z/g0001';
 const places: RunPlaces = {
@@ -89,4 +89,28 @@ test('the longest names that AWS and a declaration allow fit; references that do
   expect(many.length).toBeLessThanOrEqual(2_048);
   expect(resourcesOf(many, 's3:GetObject')).toContain(`arn:aws:s3:::${bucket('artifacts')}/reference/*`);
   expect(() => transformPolicy(document([], { a: `s3://artifacts/${'r'.repeat(1_500)}/a`, b: `s3://artifacts/${'r'.repeat(1_500)}/b` }), places)).toThrow(/has \d+ characters, and EMR Serverless takes 2048/);
+});
+
+test('S2.21 a dedup’s run reads its raw objects by version and what counts as seen, and writes files of its own attempt alone', () => {
+  const key = (hour: string) => `positions/2024/01/01/${hour}/a.gz`;
+  const input: Pick<DedupInput, 'attempt' | 'raw' | 'objects' | 'seen' | 'storageUri' | 'quarantineUri' | 'workUri'> = {
+    attempt: '0a1b2c3d4e5f6071',
+    raw: { bucket: 'raw', format: 'json-lines' },
+    objects: ['01', '02'].map((hour) => ({ key: key(hour), versionId: 'v', etag: 'e', sizeBytes: 1, arrivalHour: `2024-01-01T${hour}:00:00Z`, fromMs: 0, toMs: 1 })),
+    seen: { '2024-01-01': [{ uri: 's3://storage/positions/event_date=2024-01-01/b-0.parquet', rowCount: 1, sizeBytes: 1 }] },
+    storageUri: 's3://storage/positions/',
+    quarantineUri: `s3://quarantine/${GENERATION}/dedup/000000-0a1b2c3d4e5f6071-`,
+    workUri: `s3://refined/${GENERATION}/_dedup/000000-1/`,
+  };
+
+  const policy = dedupPolicy(input as DedupInput, places);
+
+  expect(resourcesOf(policy, 's3:GetObjectVersion')).toEqual(['arn:aws:s3:::raw/positions/2024/01/01/*']);
+  expect(resourcesOf(policy, 's3:PutObject').sort()).toEqual([
+    'arn:aws:s3:::artifacts/logs/applications/00abc/jobs/*',
+    `arn:aws:s3:::quarantine/${GENERATION}/dedup/000000-0a1b2c3d4e5f6071-*`,
+    `arn:aws:s3:::refined/${GENERATION}/_dedup/000000-1/*`,
+    'arn:aws:s3:::storage/positions/event_date=*/0a1b2c3d4e5f6071-*',
+  ]);
+  expect(resourcesOf(policy, 's3:GetObject')).toEqual(expect.arrayContaining(['arn:aws:s3:::raw/positions/2024/01/01/*', 'arn:aws:s3:::storage/positions/event_date=2024-01-01/*']));
 });

@@ -9,6 +9,7 @@ import { BUNDLE_CACHE } from '../../../test/support/worker';
 import { fakeActivities, STORED } from '../../../test/workflows/fake-activities';
 import { workflowBundle } from '../../../worker/bundle';
 import { workerTuning } from '../../../worker/tuning';
+import { keepYoungGenerationSmall } from '../../../worker/young-generation';
 import { taskOfChild, tell } from '../../engines/child';
 
 export interface WorkerTask {
@@ -42,6 +43,7 @@ function largeBatch(found: DiscoveredBatches): Partial<Activities> {
 }
 
 async function main(): Promise<void> {
+  keepYoungGenerationSmall();
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   const { address, taskQueue, found } = taskOfChild<WorkerTask>();
   const connection = await NativeConnection.connect({ address });

@@ -49,6 +49,7 @@ for line in sys.stdin:
 
 /** The real job on a real Spark. */
 export interface SparkDedup {
+  readonly pid: number;
   /** Runs the job over an input document. Rejects with its traceback. */
   runJob(uri: string): Promise<void>;
   stop(): Promise<void>;
@@ -82,6 +83,7 @@ export async function startSparkDedup(stack: LedgerStack): Promise<SparkDedup> {
   };
   await answer();
   return {
+    pid: child.pid ?? 0,
     async runJob(uri) {
       stdin.write(`${uri}\n`);
       const { error } = JSON.parse(await answer()) as { readonly error?: string };

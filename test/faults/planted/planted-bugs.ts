@@ -64,7 +64,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'no fence at the ledger',
     edits: [
       { file: 'activities/ledger/commit.ts', find: "ConditionExpression: 'epoch = :epoch'", replace: "ConditionExpression: 'attribute_exists(epoch) or epoch = :epoch'" },
-      { file: 'activities/ledger/dedup-chunk.ts', find: '    notVoided(table, input.cycle),\n', replace: '' },
+      { file: 'activities/ledger/chunk-commit.ts', find: '    notVoided(table, item.cycle),\n', replace: '' },
     ],
     cell: 'dedup/commit a chunk/terminate; its call arrives at "list the raw bucket"',
     seed: 2,
@@ -79,7 +79,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         replace: 'return { Put: { TableName: tableName, Item: item } };',
       },
       {
-        file: 'activities/ledger/dedup-chunk.ts',
+        file: 'activities/ledger/chunk-commit.ts',
         find: "Put: { TableName: table.name, Item: encodeChunkItem(item), ConditionExpression: 'attribute_not_exists(pk)' },",
         replace: 'Put: { TableName: table.name, Item: encodeChunkItem(item) },',
       },
