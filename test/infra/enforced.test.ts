@@ -14,12 +14,13 @@ import { stackEnvFile } from '../../infra/local/stack-env';
 import { taskEnvironment } from '../../infra/local/task-environment';
 import { readWorkerConfig, type WorkerConfig } from '../../worker/config';
 import { Lab } from '../faults/lab';
-import { faultPipeline } from '../faults/pipeline';
+import { deduplicatedBySpark, faultPipeline } from '../faults/pipeline';
 import { rawNight, type RawUpload } from '../faults/raw-night';
 import { type Actor, actorClients, type ActorClients, GUARDED_CALLS, type GuardedCall, PASSED_AMISS, type SessionCredentials } from '../support/refused-calls';
 
 const LIMIT_MS = 180_000;
 const SPEC = faultPipeline('enforced');
+const BY_SPARK = deduplicatedBySpark(faultPipeline('enforced-spark'));
 const ACTORS: readonly Actor[] = [...ACTIVITY_GROUP_NAMES, 'worker', 'sparkJob', 'dedupJob', 'quality'];
 const TABLE = SPEC.relations[0]?.name ?? '';
 
@@ -29,7 +30,7 @@ const clients = new Map<Actor, ActorClients>();
 
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  lab = await Lab.start([SPEC], true);
+  lab = await Lab.start([SPEC, BY_SPARK], true);
   config = readWorkerConfig(lab.engines.env);
 }, LIMIT_MS);
 afterAll(async () => {
@@ -99,10 +100,10 @@ async function stateOfTheLake(): Promise<unknown> {
   return { objects, rows: rows.map(({ Items }) => Items), runs: jobRuns.map(({ id }) => id), tables: TableList.map(({ Name }) => Name) };
 }
 
-async function night(index: number): Promise<{ readonly outcome: string; readonly detail: string }> {
-  const before = Array.from({ length: index - 1 }, (_, at) => at + 1).reduce<readonly RawUpload[]>((sum, at) => [...sum, ...rawNight(SPEC.name, at, 1, sum)], []);
-  await lab.upload(rawNight(SPEC.name, index, 1, before));
-  return lab.ended(await lab.startNight(SPEC, index), LIMIT_MS);
+async function night(index: number, spec = SPEC): Promise<{ readonly outcome: string; readonly detail: string }> {
+  const before = Array.from({ length: index - 1 }, (_, at) => at + 1).reduce<readonly RawUpload[]>((sum, at) => [...sum, ...rawNight(spec.name, at, 1, sum)], []);
+  await lab.upload(rawNight(spec.name, index, 1, before));
+  return lab.ended(await lab.startNight(spec, index), LIMIT_MS);
 }
 
 test('with every call held against its policies a cycle promotes, under the credentials of the roles and no others (S2.21, S1.13, X14)', async () => {
@@ -110,6 +111,11 @@ test('with every call held against its policies a cycle promotes, under the cred
   // What runs beside the cycles is allowed too: whoever takes events and reports the backlog only logs a refusal.
   expect(readFileSync(join(lab.engines.home, 'logs', 'worker-w1.log'), 'utf8')).not.toContain('not authorized');
 });
+
+test('a Spark run deduplicates under a role and a policy of its own: raw objects, quarantine, and what an earlier run stored (S2.21)', async () => {
+  expect(await night(1, BY_SPARK)).toEqual({ outcome: CycleOutcome.Promoted, detail: '' });
+  expect(await night(2, BY_SPARK)).toEqual({ outcome: CycleOutcome.Promoted, detail: '' });
+}, LIMIT_MS);
 
 test('the administrator’s keys are for the owner’s eyes, and the worker’s process has none (S2.21)', () => {
   const [keys, stack] = [awsKeysFile(lab.engines.home), stackEnvFile(lab.engines.home)];

@@ -11,7 +11,7 @@ const EXCUSED: readonly (readonly [pattern: RegExp, why: string])[] = [
   [/^dry_run |^emr_job s3:GetObject artifacts\/dry-runs/, 'no page starts a dry run: test/faults/dry-run.test.ts does, behind the same policies'],
   [
     /^emr_dedup |^transform iam:PassRole role\/\S*DedupJob|^ingest s3:GetObject refined\/\*\/_dedup/,
-    'no declared pipeline is deduplicated by Spark: test/infra/least-privilege.test.ts has one, whose worker is held to its policies',
+    'no declared pipeline is deduplicated by Spark: test/infra/enforced.test.ts has one',
   ],
   [/^events /, 'no declared pipeline runs on each object: test/inbox has one'],
   [/^backlog /, 'the backlog scales the service of the runtime stack, on AWS alone'],

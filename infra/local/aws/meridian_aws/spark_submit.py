@@ -29,6 +29,7 @@ _REFUSED = {"--master", "--deploy-mode", "--proxy-user", "--principal", "--keyta
             "--queue", "--remote", "--properties-file"}
 
 DRIVER_ENV = "spark.emr-serverless.driverEnv."
+S3A_CREDENTIALS = "spark.hadoop.fs.s3a.aws.credentials.provider"
 
 # Sizing for a fleet: on one machine the driver is all there is.
 _IGNORED_CONF = ("spark.executor.", "spark.dynamicAllocation.", "spark.emr-serverless.", "spark.driver.cores", "spark.driver.memory",
@@ -125,6 +126,8 @@ def local_conf(requested: dict[str, str], settings: Settings, region: str, local
         "spark.hadoop.fs.s3a.path.style.access": "true",
         "spark.hadoop.fs.s3a.connection.ssl.enabled": "false",
         "spark.hadoop.fs.s3a.buffer.dir": str(local_dir / "s3a"),
+        # The default takes what Spark copies from the environment, and first calls at once lose the session token: HADOOP-18233.
+        S3A_CREDENTIALS: "com.amazonaws.auth.EnvironmentVariableCredentialsProvider",
         # On the class path instead of spark.jars: local mode would copy 390 MB, and a class archive covers only this.
         "spark.driver.extraClassPath": os.pathsep.join(class_path),
         "spark.driver.extraJavaOptions": " ".join(filter(None, [fast_start_options(settings), kept.get("spark.driver.extraJavaOptions")])),

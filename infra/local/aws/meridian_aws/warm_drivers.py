@@ -22,7 +22,9 @@ from . import driver_process
 from .guarded import Process, start_guarded
 from .iam import Credentials
 from .settings import Settings
-from .spark_submit import DRIVER_ENV, driver_environment, job_environment, local_conf, memory_mb, spark_defaults, write_properties
+from .spark_submit import (
+    DRIVER_ENV, S3A_CREDENTIALS, driver_environment, job_environment, local_conf, memory_mb, spark_defaults, write_properties,
+)
 
 logger = logging.getLogger("meridian.emr")
 
@@ -92,7 +94,7 @@ class WarmDriver:
         document = {
             "script": str(script), "arguments": arguments, "environment": environment,
             "libraries": [str(path.parent if path.suffix == ".py" else path) for path in libraries],
-            "conf": {**{name: value for name, value in settings.items() if value is not None}, **conf, _PROVIDER_CONF: _PROVIDER},
+            "conf": {**{name: value for name, value in settings.items() if value is not None}, **conf, S3A_CREDENTIALS: _PROVIDER},
         }
         self.channel.sendall(json.dumps(document).encode() + b"\n")
         self.channel.close()
@@ -111,7 +113,6 @@ class WarmDriver:
 
 
 # Java's environment was fixed before there were credentials, so it looks into a file that was named in time.
-_PROVIDER_CONF = "spark.hadoop.fs.s3a.aws.credentials.provider"
 _PROVIDER = "com.amazonaws.auth.profile.ProfileCredentialsProvider"
 
 
