@@ -1,16 +1,43 @@
 import { FINGERPRINT_BYTES } from './fingerprint-sql';
 
+/** A segment as a file, and where in it the fingerprints are. */
+export interface SegmentFile {
+  readonly bytes: Buffer;
+  /** Part of `bytes`; begins at a multiple of 4 of its memory, so that words can be written. */
+  readonly fingerprints: Buffer;
+}
+
 /**
- * A segment's bytes as a Parquet file of one required column `fingerprint` (FIXED_LEN_BYTE_ARRAY of 16, PLAIN, one page). PLAIN
- * pages of fixed-length values are the values end to end, so a segment becomes a file that DuckDB scans in parallel
- * without a value passing through JavaScript. @see the Parquet format's specification, "Data Pages" and "Metadata"
+ * A segment's file whose fingerprints are still to be filled in: Parquet of one required column `fingerprint` (FIXED_LEN_BYTE_ARRAY of 16,
+ * PLAIN, one page). PLAIN pages of fixed-length values are the values end to end, so a segment becomes a file that DuckDB scans in parallel
+ * without a value passing through JavaScript, and one piece of memory is both. @see the Parquet format's specification, "Data Pages" and "Metadata"
  */
+export function segmentFileFor(count: number): SegmentFile {
+  const sizeBytes = count * FINGERPRINT_BYTES;
+  const head = Buffer.concat([MAGIC, pageHeader(count)]);
+  const footer = footerOf(count, head.length - MAGIC.length + sizeBytes);
+  const footerLength = Buffer.alloc(4);
+  footerLength.writeUInt32LE(footer.length);
+  const tail = Buffer.concat([footer, footerLength, MAGIC]);
+  const unused = (4 - (head.length % 4)) % 4;
+  const bytes = Buffer.allocUnsafeSlow(unused + head.length + sizeBytes + tail.length).subarray(unused);
+  head.copy(bytes);
+  tail.copy(bytes, head.length + sizeBytes);
+  return { bytes, fingerprints: bytes.subarray(head.length, head.length + sizeBytes) };
+}
+
+/** A segment's bytes as such a file. */
 export function segmentAsParquet(segment: Uint8Array): Buffer {
-  const count = segment.length / FINGERPRINT_BYTES;
-  const page = thriftStruct([
+  const { bytes, fingerprints } = segmentFileFor(segment.length / FINGERPRINT_BYTES);
+  fingerprints.set(segment);
+  return bytes;
+}
+
+function pageHeader(count: number): Buffer {
+  return thriftStruct([
     [1, i32(0)], // DATA_PAGE
-    [2, i32(segment.length)],
-    [3, i32(segment.length)],
+    [2, i32(count * FINGERPRINT_BYTES)],
+    [3, i32(count * FINGERPRINT_BYTES)],
     [
       5,
       struct([
@@ -21,8 +48,12 @@ export function segmentAsParquet(segment: Uint8Array): Buffer {
       ]),
     ],
   ]);
-  const chunkBytes = i64(page.length + segment.length);
-  const footer = thriftStruct([
+}
+
+/** @param pageBytes - with the page's header */
+function footerOf(count: number, pageBytes: number): Buffer {
+  const chunkBytes = i64(pageBytes);
+  return thriftStruct([
     [1, i32(1)],
     [
       2,
@@ -77,9 +108,6 @@ export function segmentAsParquet(segment: Uint8Array): Buffer {
       ]),
     ],
   ]);
-  const footerLength = Buffer.alloc(4);
-  footerLength.writeUInt32LE(footer.length);
-  return Buffer.concat([MAGIC, page, segment, footer, footerLength, MAGIC]);
 }
 
 const MAGIC = Buffer.from('PAR1');

@@ -1,6 +1,6 @@
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import type { KeptDay } from './chunk-counts';
-import { type ChunkDatabase } from './chunk-database';
+import { type ChunkDatabase, WORDS_A_NUMBER } from './chunk-database';
 import { dateOfDay } from './chunk-files';
 import type { LogEntry } from './date-log';
 import { segmentTtlSeconds } from './expiry';
@@ -9,11 +9,10 @@ import { forEachParallel } from '../for-each-parallel';
 import { segmentKey } from './keys';
 import type { LedgerReader, LedgerTable } from './ledger-table';
 import type { SegmentCache } from './segment-cache';
-import { segmentAsParquet } from './segment-file';
+import { segmentAsParquet, type SegmentFile, segmentFileFor } from './segment-file';
 
 /** With its keys an item stays within 350 KiB: 350 write units, and room below DynamoDB's 400 KB. */
 export const FINGERPRINTS_PER_SEGMENT = 22_384;
-const SEGMENT_BYTES = FINGERPRINTS_PER_SEGMENT * FINGERPRINT_BYTES;
 const PUTS_AT_ONCE = 4;
 /** Some 5.6 MB an answer of BatchGetItem's 16 MB, so that parsing one does not hold up heartbeats. */
 const SEGMENTS_PER_READ = 16;
@@ -46,19 +45,19 @@ interface Segment {
   readonly eventDate: string;
   readonly attempt: string;
   readonly index: number;
-  readonly bytes: Uint8Array;
+  readonly file: SegmentFile;
 }
 
 /** Puts a segment, and keeps it in the cache. Idempotent by (attempt, date, index). */
-async function putSegment(table: LedgerTable, cache: SegmentCache, spec: PipelineSpec, { eventDate, attempt, index, bytes }: Segment, nowMs: number): Promise<void> {
+async function putSegment(table: LedgerTable, cache: SegmentCache, spec: PipelineSpec, { eventDate, attempt, index, file }: Segment, nowMs: number): Promise<void> {
   const { pk, sk } = segmentKey(spec.dataset, eventDate, attempt, index);
   await table.put({
     pk: { S: pk },
     sk: { S: sk },
-    fingerprints: { B: bytes },
+    fingerprints: { B: file.fingerprints },
     ttl: { N: String(segmentTtlSeconds(spec, eventDate, nowMs)) },
   });
-  await cache.write(cache.pathOf(spec.dataset, eventDate, segmentName(attempt, index)), segmentAsParquet(bytes));
+  await cache.write(cache.pathOf(spec.dataset, eventDate, segmentName(attempt, index)), file.bytes);
 }
 
 export interface FetchedSegments {
@@ -112,32 +111,31 @@ async function* sortedSegments(
   attempt: string,
 ): AsyncGenerator<Segment> {
   for (const { day, count } of days) {
-    const segment = (index: number, bytes: Uint8Array): Segment => ({ eventDate: dateOfDay(day), attempt, index, bytes });
-    let [index, sizeBytes] = [0, 0];
-    let blocks: Uint8Array[] = [];
+    const eventDate = dateOfDay(day);
+    let [index, filled, found] = [0, 0, 0];
+    let file: SegmentFile | undefined;
     for await (const block of db.numbers(`select _fingerprint from keep where _day = ${day} order by _fingerprint`)) {
-      blocks.push(mostSignificantFirst(block));
-      sizeBytes += block.length;
-      if (sizeBytes < SEGMENT_BYTES) continue; // a block is far smaller than a segment
-      const bytes = Buffer.concat(blocks);
-      yield segment(index++, bytes.subarray(0, SEGMENT_BYTES));
-      blocks = [bytes.subarray(SEGMENT_BYTES)];
-      sizeBytes -= SEGMENT_BYTES;
+      const numbers = block.length / WORDS_A_NUMBER;
+      found += numbers;
+      for (let from = 0; from < numbers && found <= count; ) {
+        const size = Math.min(count - index * FINGERPRINTS_PER_SEGMENT, FINGERPRINTS_PER_SEGMENT);
+        file ??= segmentFileFor(size);
+        const to = Math.min(numbers, from + size - filled);
+        putMostSignificantFirst(block.subarray(from * WORDS_A_NUMBER, to * WORDS_A_NUMBER), file.fingerprints.subarray(filled * FINGERPRINT_BYTES));
+        [filled, from] = [filled + to - from, to];
+        if (filled < size) break;
+        yield { eventDate, attempt, index, file };
+        [index, filled, file] = [index + 1, 0, undefined];
+      }
     }
-    if (sizeBytes > 0) yield segment(index, Buffer.concat(blocks));
-    if (index * SEGMENT_BYTES + sizeBytes !== count * FINGERPRINT_BYTES)
-      throw new RangeError(`The segments of ${dateOfDay(day)} hold ${index * SEGMENT_BYTES + sizeBytes} bytes, expected ${FINGERPRINT_BYTES} for each of ${count} fingerprints`);
+    if (found !== count) throw new RangeError(`Of ${eventDate} ${count} fingerprints are kept, but ${found} were sorted for its segments`);
   }
 }
 
-/** Turns the bytes of each number round, in place. */
-function mostSignificantFirst(numbers: Uint8Array): Uint8Array {
-  for (let from = 0; from < numbers.length; from += FINGERPRINT_BYTES) {
-    for (let low = from, high = from + FINGERPRINT_BYTES - 1; low < high; low++, high--) {
-      const byte = numbers[low] ?? 0;
-      numbers[low] = numbers[high] ?? 0;
-      numbers[high] = byte;
-    }
-  }
-  return numbers;
+/** Puts numbers, their words least significant first, into the bytes of `into`. */
+function putMostSignificantFirst(words: Uint32Array, into: Buffer): void {
+  const target = new Uint32Array(into.buffer, into.byteOffset, words.length);
+  for (let from = 0; from < words.length; from += WORDS_A_NUMBER)
+    for (let word = 0; word < WORDS_A_NUMBER; word++) target[from + word] = words[from + WORDS_A_NUMBER - 1 - word] ?? 0;
+  into.subarray(0, words.byteLength).swap32();
 }
