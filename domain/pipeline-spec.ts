@@ -114,6 +114,8 @@ export interface DedupSpec {
 }
 export const DEDUP_ENGINES = ['duckdb', 'spark'] as const;
 export type DedupEngine = (typeof DEDUP_ENGINES)[number];
+/** What a worker's disk holds, and what Spark's executors take in one run. */
+export const MOST_CHUNK_BYTES: Readonly<Record<DedupEngine, number>> = { duckdb: 1024 ** 3, spark: 1024 ** 4 };
 
 export interface TransformSpec {
   /** Script in `jobs/`, `[a-z][a-z0-9_]*`. */

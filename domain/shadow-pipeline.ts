@@ -1,4 +1,4 @@
-import type { PipelineSpec } from './pipeline-spec';
+import { MOST_CHUNK_BYTES, type PipelineSpec } from './pipeline-spec';
 
 /** What a shadow relation and its view are called, after the names that they shadow: no declared name may hold it. */
 export const SHADOW_SUFFIX = '__dry';
@@ -31,6 +31,14 @@ export function shadowPipeline(spec: PipelineSpec): PipelineSpec {
       output: relation.output ?? relation.name,
     })),
   };
+}
+
+/**
+ * The declaration as a dry run cuts its batch by it: it compares within the worker, whatever the engine, and by chunks of which a
+ * worker's disk holds one.
+ */
+export function comparedByWorker(spec: PipelineSpec): PipelineSpec {
+  return { ...spec, dedup: { ...spec.dedup, engine: 'duckdb', chunkBytes: Math.min(spec.dedup.chunkBytes, MOST_CHUNK_BYTES.duckdb) } };
 }
 
 /** `positions__dry` of `positions`. */

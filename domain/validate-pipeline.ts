@@ -2,7 +2,7 @@ import { longestIntervalHours } from './calendar';
 import { VERDICTS } from './decision';
 import { ingestFaults, runsOnObject } from './ingest';
 import { pipelineShapeFaults } from './pipeline-shape';
-import { COLUMN_TYPES, DEDUP_ENGINES, type DedupEngine, type FieldType, LINEAGE_COLUMNS, outputName, type PipelineSpec, RAW_FORMATS, type RelationSpec } from './pipeline-spec';
+import { COLUMN_TYPES, DEDUP_ENGINES, type FieldType, LINEAGE_COLUMNS, MOST_CHUNK_BYTES, outputName, type PipelineSpec, RAW_FORMATS, type RelationSpec } from './pipeline-spec';
 import { SHADOW_SUFFIX } from './shadow-pipeline';
 import { scheduleFaults } from './validate-schedule';
 
@@ -24,8 +24,6 @@ const FIELD_TYPES: readonly FieldType[] = ['timestamp-ms', 'double', 'bigint', '
 const LONGEST_HOLD_MINUTES = 20 * 60;
 /** DynamoDB transacts 100 items: a chunk item, the fence, and a log entry for each event date (design section 5). */
 const MAX_EVENT_DATES = 90;
-/** What a worker's disk holds, and what Spark's executors take in one run. */
-const MOST_CHUNK_BYTES: Readonly<Record<DedupEngine, number>> = { duckdb: 1024 ** 3, spark: 1024 ** 4 };
 /** PostgreSQL's own in every table: no column can be named so. */
 const SYSTEM_COLUMNS = ['tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid'];
 /** Columns that dedup adds to every stored record, or its path: a declared field of that name would hide its lineage. */

@@ -6,7 +6,7 @@ import type { DryRunReport } from '../domain/dry-run';
 import { FailureType } from '../domain/failure-type';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import type { ServedRelation } from '../domain/progress';
-import { shadowName, shadowPipeline } from '../domain/shadow-pipeline';
+import { comparedByWorker, shadowName, shadowPipeline } from '../domain/shadow-pipeline';
 import { dataStep, pureLookup, shortStep } from './activity-options';
 import { dedupBatch, dedupSentence, discoverSentence } from './dedup-batch';
 import { describedActivities, expectHeartbeatsWithin } from './described-activities';
@@ -118,7 +118,7 @@ async function runStages(run: DryRun): Promise<Compared> {
 
   const batch = await table.run('discover', async (detail) => {
     // What was loaded before is on record by the dataset's own name.
-    const found = await data.discoverBatches({ cycle: { ...cycle, dataset: spec.dataset }, spec });
+    const found = await data.discoverBatches({ cycle: { ...cycle, dataset: spec.dataset }, spec: comparedByWorker(spec) });
     detail(discoverSentence(found));
     return found;
   });

@@ -26,7 +26,6 @@ const FULL: readonly Series[] = [
   { name: 'parquet-1m', format: 'parquet', days: 1, records: MILLION, recordsPerObject: 250_000, isHeld: true },
   { name: 'parquet-1m-3-days', format: 'parquet', days: 3, records: MILLION, recordsPerObject: 250_000, isHeld: true },
   { name: 'parquet-5m', format: 'parquet', days: 1, records: 5 * MILLION, recordsPerObject: MILLION, isHeld: true },
-  { name: 'parquet-50m', format: 'parquet', days: 1, records: 50 * MILLION, recordsPerObject: MILLION, isHeld: true },
   { name: 'parquet-50m-3-days', format: 'parquet', days: 3, records: 50 * MILLION, recordsPerObject: MILLION, isHeld: true },
   { name: 'json-1m', format: 'json-lines', days: 1, records: MILLION, recordsPerObject: 100_000, isHeld: false },
 ];

@@ -1,6 +1,6 @@
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { outputName } from '../../domain/pipeline-spec';
-import { shadowPipeline } from '../../domain/shadow-pipeline';
+import { comparedByWorker, shadowPipeline } from '../../domain/shadow-pipeline';
 import { validatePipeline } from '../../domain/validate-pipeline';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
 
@@ -32,6 +32,15 @@ test('it is the same in all that says what is loaded and checked, and its relati
 
   expect(told(shadow)).toEqual(told(declared));
   expect(shadowPipeline(renamed({ output: 'activity' })).relations.map(outputName)).toEqual(['positions', 'activity']);
+});
+
+test('a dry run of a pipeline that Spark deduplicates cuts chunks that a worker can compare, and every other one as its cycle does (X4)', () => {
+  const bySpark: PipelineSpec = { ...declared, dedup: { ...declared.dedup, engine: 'spark', chunkBytes: 1024 ** 4 } };
+
+  expect(validatePipeline(bySpark)).toEqual([]);
+  expect(comparedByWorker(bySpark)).toEqual({ ...bySpark, dedup: { ...bySpark.dedup, engine: 'duckdb', chunkBytes: 1024 ** 3 } });
+  expect(validatePipeline(comparedByWorker(bySpark))).toEqual([]);
+  expect(comparedByWorker(declared).dedup.chunkBytes).toBe(declared.dedup.chunkBytes);
 });
 
 test('a declaration leaves room for its shadow: with versions and indexes its names stay within PostgreSQL\'s 63 bytes (X4)', () => {

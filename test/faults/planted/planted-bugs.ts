@@ -294,4 +294,41 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     seed: 1,
     caughtBy: /^I7: .*it costs money/,
   },
+  {
+    name: 'unchanged days copied twice',
+    edits: [{ file: 'activities/copy-days.ts', find: 'if (!(await claimPart(trx, candidate, part))) return false;', replace: 'await claimPart(trx, candidate, part);' }],
+    cell: 'refresh by day/load/commit unchanged days/connection cut/after',
+    seed: 1,
+    caughtBy: /^night 2 ended failed/,
+  },
+  {
+    name: 'changed day taken for unchanged',
+    edits: [{ file: 'domain/refresh.ts', find: 'each?.digest === day.digest &&', replace: 'each !== undefined &&' }],
+    cell: 'refresh by day/load/copy unchanged days/worker SIGKILL/before',
+    seed: 1,
+    caughtBy: /^(I1|night 2 ended failed)/,
+  },
+  {
+    name: 'Spark told of nothing that is seen',
+    edits: [{ file: 'activities/dedup-job/prepare.ts', find: '      [...seen].map(([eventDate, files]) =>', replace: '      [...seen].slice(0, 0).map(([eventDate, files]) =>' }],
+    cell: 'dedup by Spark/dedup/write the dedup input/500',
+    seed: 1,
+    caughtBy: /^I1/,
+  },
+  {
+    name: 'files of a Spark run removed when its commit is answered twice',
+    edits: [
+      {
+        file: 'activities/dedup-job/commit.ts',
+        find: '  if (winner !== undefined) return winner;\n',
+        replace:
+          "  const { DeleteObjectCommand } = await import('@aws-sdk/client-s3');\n" +
+          '  for (const { key } of (await provenManifest(deps, input)).files) await deps.s3.send(new DeleteObjectCommand({ Bucket: deps.buckets.storage, Key: key }));\n' +
+          '  if (winner) return winner;\n',
+      },
+    ],
+    cell: 'dedup by Spark/dedup/commit a dedup run/500 after its effect',
+    seed: 1,
+    caughtBy: /^I1/,
+  },
 ];

@@ -28,7 +28,8 @@ for key in (entry["Key"] for page in pages for entry in page.get("Contents", [])
         s3.download_file(storage, key, str(path))
         earlier.append((key, path))
 
-database = duckdb.connect(str(work / "dedup.duckdb"), config={"threads": 2, "memory_limit": "1GiB", "preserve_insertion_order": False})
+# One query for the whole night: ten million records do not fit the gigabyte that a worker's dedup is given.
+database = duckdb.connect(str(work / "dedup.duckdb"), config={"threads": 2, "memory_limit": "4GiB", "preserve_insertion_order": False})
 database.sql("set TimeZone = 'UTC'")
 columns = {"timestamp": "BIGINT", "icao24": "VARCHAR", "longitude": "DOUBLE", "latitude": "DOUBLE", "groundspeed": "DOUBLE", "altitude": "DOUBLE"}
 database.execute(
