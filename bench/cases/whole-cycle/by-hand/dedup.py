@@ -28,20 +28,21 @@ for key in (entry["Key"] for page in pages for entry in page.get("Contents", [])
         s3.download_file(storage, key, str(path))
         earlier.append((key, path))
 
-# One query for the whole night: ten million records do not fit the gigabyte that a worker's dedup is given.
-database = duckdb.connect(str(work / "dedup.duckdb"), config={"threads": 2, "memory_limit": "4GiB", "preserve_insertion_order": False})
+# One query for the whole night: ten million records do not fit the gigabyte that a worker's dedup is given, nor four with a name in each row.
+database = duckdb.connect(str(work / "dedup.duckdb"), config={"threads": 2, "memory_limit": "6GiB", "preserve_insertion_order": False})
 database.sql("set TimeZone = 'UTC'")
 columns = {"timestamp": "BIGINT", "icao24": "VARCHAR", "longitude": "DOUBLE", "latitude": "DOUBLE", "groundspeed": "DOUBLE", "altitude": "DOUBLE"}
+database.execute(f"create type raw_object as enum (select file from glob('{work}/raw/*'))")
 database.execute(
     f"""copy (
       select event_time, device_id, longitude, latitude, speed, altitude, 'by-hand' as cycle_id, 1::integer as generation,
         raw_object, 'null' as raw_version, row_number() over () as raw_line
       from (
         select make_timestamptz(timestamp * 1000) as event_time, icao24 as device_id, longitude, latitude, groundspeed as speed, altitude,
-          filename as raw_object
+          filename::raw_object as raw_object
         from read_json('{work}/raw/*', format = 'newline_delimited', compression = 'gzip', columns = {columns}, filename = true)
         where timestamp is not null and abs(longitude) <= 180 and abs(latitude) <= 90
-        qualify row_number() over (partition by timestamp, longitude, latitude order by filename) = 1
+        qualify row_number() over (partition by timestamp, longitude, latitude order by raw_object) = 1
       )
       {f"anti join read_parquet({[str(path) for _, path in earlier]}) using (event_time, longitude, latitude)" if earlier else ""}
       order by event_time
