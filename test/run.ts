@@ -1,6 +1,6 @@
 /**
  * The whole test suite: type check, fences, jest, pytest of the jobs. Sets up what it needs, shows what runs, and ends with
- * one line that counts everything: `N passed, N failed`.
+ * one line that counts everything: `N passed, N failed`. What uses one core runs beside other such steps, and is shown when it has ended.
  */
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -26,34 +26,34 @@ interface Step {
 const ROOT = join(__dirname, '..');
 const NODE_BIN = join(ROOT, 'node_modules', '.bin');
 
-function steps(scratch: string, python: string): readonly Step[] {
-  return [
+/** Phases one after another, each of lanes side by side, each of steps one after another. */
+function phases(scratch: string, python: string): readonly (readonly (readonly Step[])[])[] {
+  const checks: readonly Step[] = [
     { name: 'types', command: [join(NODE_BIN, 'tsc'), '--noEmit'] },
     { name: 'lint', command: [join(NODE_BIN, 'eslint'), '.'] },
     {
       name: 'fences',
       command: [join(NODE_BIN, 'depcruise'), '--config', '.dependency-cruiser.cjs', 'domain', 'pipelines', 'workflows', 'activities', 'sql', 'worker', 'cli', 'edge', 'infra', 'bench'],
     },
-    {
-      name: 'jest',
-      command: [join(NODE_BIN, 'jest'), '--json', `--outputFile=${join(scratch, 'jest.json')}`, ...process.argv.slice(2)],
-      tally: async () => {
-        const report = JSON.parse(await readFile(join(scratch, 'jest.json'), 'utf8')) as {
-          numPassedTests: number;
-          numFailedTests: number;
-          numPendingTests: number;
-          numRuntimeErrorTestSuites: number;
-        };
-        return {
-          passed: report.numPassedTests,
-          failed: report.numFailedTests + report.numRuntimeErrorTestSuites,
-          skipped: report.numPendingTests,
-        };
-      },
-    },
-    pytest('jobs', python, scratch),
-    pytest(join('infra', 'local', 'aws'), python, scratch),
   ];
+  const jest: Step = {
+    name: 'jest',
+    command: [join(NODE_BIN, 'jest'), '--json', `--outputFile=${join(scratch, 'jest.json')}`, ...process.argv.slice(2)],
+    tally: async () => {
+      const report = JSON.parse(await readFile(join(scratch, 'jest.json'), 'utf8')) as {
+        numPassedTests: number;
+        numFailedTests: number;
+        numPendingTests: number;
+        numRuntimeErrorTestSuites: number;
+      };
+      return {
+        passed: report.numPassedTests,
+        failed: report.numFailedTests + report.numRuntimeErrorTestSuites,
+        skipped: report.numPendingTests,
+      };
+    },
+  };
+  return [[checks, [pytest(join('infra', 'local', 'aws'), python, scratch), pytest('jobs', python, scratch)]], [[jest]]];
 }
 
 /** The Python tests below a folder, by its own settings. */
@@ -76,19 +76,16 @@ async function main(): Promise<void> {
   const { env, python } = await testEnvironment();
   const scratch = await mkdtemp(join(tmpdir(), 'meridian-test-'));
   const total = { passed: 0, failed: 0, skipped: 0 };
-  try {
-    for (const step of steps(scratch, python)) {
-      const startedAt = Date.now();
-      process.stdout.write(`\n== ${step.name}\n`);
-      const exitCode = await run(step.command, step.cwd ?? ROOT, env);
-      const own: Tally = { passed: exitCode === 0 ? 1 : 0, failed: exitCode === 0 ? 0 : 1, skipped: 0 };
-      // A runner that died left no report: that is one failure, never nothing.
-      const tally = step.tally === undefined ? own : await step.tally(scratch).catch(() => ({ passed: 0, failed: 1, skipped: 0 }));
-      total.passed += tally.passed;
-      total.failed += exitCode !== 0 && tally.failed === 0 ? 1 : tally.failed;
-      total.skipped += tally.skipped;
-      process.stdout.write(`== ${step.name}: ${tally.passed} passed, ${tally.failed} failed in ${Math.round((Date.now() - startedAt) / 1000)} s\n`);
+  const runLane = async (lane: readonly Step[], isAlone: boolean) => {
+    for (const step of lane) {
+      const { passed, failed, skipped } = await runStep(step, env, scratch, isAlone);
+      total.passed += passed;
+      total.failed += failed;
+      total.skipped += skipped;
     }
+  };
+  try {
+    for (const lanes of phases(scratch, python)) await Promise.all(lanes.map((lane) => runLane(lane, lanes.length === 1)));
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
@@ -96,14 +93,30 @@ async function main(): Promise<void> {
   process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
 }
 
-function run([file = '', ...args]: readonly string[], cwd: string, env: NodeJS.ProcessEnv): Promise<number> {
+/** @param isAlone - its output is shown as it comes, not at its end */
+async function runStep(step: Step, env: NodeJS.ProcessEnv, scratch: string, isAlone: boolean): Promise<Tally> {
+  const startedAt = Date.now();
+  process.stdout.write(`\n== ${step.name}${isAlone ? '' : ' begins'}\n`);
+  const { exitCode, output } = await run(step.command, step.cwd ?? ROOT, env, isAlone);
+  const own: Tally = { passed: exitCode === 0 ? 1 : 0, failed: exitCode === 0 ? 0 : 1, skipped: 0 };
+  // A runner that died left no report: that is one failure, never nothing.
+  const tally = step.tally === undefined ? own : await step.tally(scratch).catch(() => ({ passed: 0, failed: 1, skipped: 0 }));
+  const failed = exitCode !== 0 && tally.failed === 0 ? 1 : tally.failed;
+  process.stdout.write(`${output}== ${step.name}: ${tally.passed} passed, ${failed} failed in ${Math.round((Date.now() - startedAt) / 1000)} s\n`);
+  return { ...tally, failed };
+}
+
+function run([file = '', ...args]: readonly string[], cwd: string, env: NodeJS.ProcessEnv, isShown: boolean): Promise<{ readonly exitCode: number; readonly output: string }> {
   return new Promise((resolve) => {
-    const child = spawn(file, args, { cwd, env, stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn(file, args, { cwd, env, stdio: ['ignore', isShown ? 'inherit' : 'pipe', isShown ? 'inherit' : 'pipe'] });
+    const said: Buffer[] = [];
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (bytes: Buffer) => said.push(bytes));
+    const end = (exitCode: number) => resolve({ exitCode, output: Buffer.concat(said).toString() });
     child.on('error', (error) => {
       process.stderr.write(`${file}: ${error.message}\n`);
-      resolve(127);
+      end(127);
     });
-    child.on('close', (code) => resolve(code ?? 1));
+    child.on('close', (code) => end(code ?? 1));
   });
 }
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT / "jobs"))
 
 import positions  # noqa: E402
-from meridian_jobs.session import open_session  # noqa: E402
+from meridian_jobs.session import spark_session  # noqa: E402
 from pyspark import SparkConf, SparkContext  # noqa: E402
 from pyspark.sql import SparkSession  # noqa: E402
 
@@ -21,7 +21,7 @@ BATCH_ROWS = 10_000
 LINEAGE = ("0.0D as speed", "0.0D as altitude", "'cycle' as cycle_id", "1 as generation", "'object' as raw_object", "'v' as raw_version")
 
 
-def open_spark(scratch: str) -> SparkSession:
+def start_spark(scratch: str) -> None:
     jars = [str(path) for path in sorted(Path(os.environ["MERIDIAN_SPARK_JARS"]).glob("*.jar")) if path.name.startswith(("sedona", "geotools"))]
     conf = SparkConf().setMaster("local[2]").setAll(
         [
@@ -36,7 +36,6 @@ def open_spark(scratch: str) -> SparkSession:
         ]
     )
     SparkContext(conf=conf)
-    return open_session("bench", 1)
 
 
 def load(spark: SparkSession, order: dict[str, Any]) -> dict[str, Any]:
@@ -70,13 +69,13 @@ def join(spark: SparkSession, order: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    spark = open_spark(sys.argv[1])
+    start_spark(sys.argv[1])
     ways = {"load": load, "join": join}
-    print(json.dumps({"ready": True}), flush=True)
-    for line in sys.stdin:
-        order = json.loads(line)
-        print(json.dumps(ways[order["way"]](spark, order)), flush=True)
-    spark.stop()
+    with spark_session("bench", partitions=1, sedona=True) as spark:
+        print(json.dumps({"ready": True}), flush=True)
+        for line in sys.stdin:
+            order = json.loads(line)
+            print(json.dumps(ways[order["way"]](spark, order)), flush=True)
 
 
 if __name__ == "__main__":
