@@ -1,17 +1,18 @@
-import { upsertSearchAttributes } from '@temporalio/workflow';
+import { patched, upsertSearchAttributes } from '@temporalio/workflow';
 import { nextSteps, type Step, utcMinute } from '../domain/announcement';
 import { CycleOutcome, type CycleRef } from '../domain/cycle';
 import { decisionSentence } from '../domain/decision';
 import type { PipelineSpec } from '../domain/pipeline-spec';
 import { shortStep } from './activity-options';
 import type { DecisionDesk } from './decision-desk';
-import { promptActivities } from './described-activities';
+import { describedActivities, promptActivities } from './described-activities';
 import { failedRules, type GateVerdict } from './quality-gate';
 import { announcementOf, type ReportDraft } from './report-draft';
 import { outcomeAttribute } from './search-attributes';
 import type { Detail } from './stages';
 
 const short = promptActivities(shortStep);
+const seen = describedActivities(shortStep);
 
 /** Where the stage table says that the cycle waits for a person, and what that person may do. */
 interface HeldRow {
@@ -42,12 +43,15 @@ export async function passesGate(
     upsertSearchAttributes([{ key: outcomeAttribute, value: 'held' }]);
     const announcement = announcementOf(report);
     offer(nextSteps({ ...announcement, outcome: 'held' }));
+    // Told beside the wait: which of a decision and a step within the task comes first is not in the history, and a replay may take them the
+    // other way round. The end of an activity is (decision 0029).
+    const telling = patched('2026-11-held-is-told-by-activities') ? seen : short;
     const decision = await desk.wait(hold, async (reminder, until) => {
       if (reminder === 0) {
         detail(`held: ${rulesFailed}; waits until ${utcMinute(until)} for a person's decision`);
-        await short.recordCounts({ cycle, counts: { held: { until, failedRules: failed.length } } });
+        await telling.recordCounts({ cycle, counts: { held: { until, failedRules: failed.length } } });
       }
-      await short.announceOutcome({ ...announcement, until, ...(reminder === 0 ? { outcome: 'held' } : { outcome: 'reminder', reminder }) });
+      await telling.announceOutcome({ ...announcement, until, ...(reminder === 0 ? { outcome: 'held' } : { outcome: 'reminder', reminder }) });
     });
     report.decision = decision;
     offer([]);

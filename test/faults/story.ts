@@ -66,6 +66,7 @@ export class Story {
       nights,
       outcomes: await this.lab.outcomes.drain(),
       workers: { workDirs: this.lab.workers.workDirs, running: true, ...workers },
+      lostNotification: workers.killed, // between its publication and its confirmation it is told again, by the same id
       bundleDir: BUNDLE_CACHE,
     });
     expect(report.violations).toEqual([]);

@@ -37,7 +37,7 @@ export async function auditHistories({ subject, record }: Evidence): Promise<Fin
   // One worker for all, a history at a time.
   for await (const { error } of Worker.runReplayHistories({ workflowBundle: await workflowBundle(subject.bundleDir) }, histories)) {
     const { workflowId, runId } = histories[replayed] ?? { workflowId: 'unknown', runId: 'unknown' };
-    if (error !== undefined) findings.add(`the history of ${workflowId} (run ${runId}) does not replay: ${String(error).slice(0, 300)}`);
+    if (error !== undefined) findings.add(`the history of ${workflowId} (run ${runId}) does not replay: ${String(error).slice(0, 2_000)}`);
     replayed += 1;
   }
   if (replayed !== histories.length) findings.add(`${replayed} of ${histories.length} histories were replayed`);

@@ -52,7 +52,7 @@ export interface AuditSubject {
   readonly readers?: ReadersSummary;
   /** Every message of the outcome topic; those of other pipelines are left out here. Absent: I9 is not judged by messages. */
   readonly outcomes?: readonly OutcomeMessage[];
-  /** The scenario lost an answer of SNS: one outcome may have been told twice, under one id. */
+  /** The scenario lost an answer of SNS, or killed a worker: one outcome may have been told twice, under one id. */
   readonly lostNotification?: boolean;
   readonly workers: {
     readonly workDirs: readonly string[];
