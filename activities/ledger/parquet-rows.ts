@@ -63,7 +63,7 @@ export async function* parquetRows(
   try {
     const [source, numbered] = [parquetSource([path]), numberedSource([path])];
     const types = await columnTypes(db, path);
-    const sound = options.taken === undefined ? await findSoundRows(db, numbered, types, options) : { condition: options.taken, isAll: false };
+    const sound = options.taken === undefined ? await findSoundRows(db, path, types, options) : { condition: options.taken, isAll: false };
     isWhole = sound?.isAll === true;
     if (isWhole) return;
     let line = 0;
@@ -116,22 +116,21 @@ export async function footerRowCount(db: ChunkDatabase, path: string): Promise<n
  */
 async function findSoundRows(
   db: ChunkDatabase,
-  source: string,
+  path: string,
   types: ReadonlyMap<string, string>,
   { split, limits, memoryMb, onSound }: ParquetOptions,
 ): Promise<{ readonly condition: string; readonly isAll: boolean } | undefined> {
   const sql: SoundSql | undefined = split === undefined ? undefined : soundSql(split, types, limits);
   if (sql === undefined) return undefined;
-  // The footer alone answers the first: a file may say that it has rows without end.
-  const [[rows] = []] = await db.rows(`select count(*) from ${source}`);
-  if (Number(rows) * sql.fixedBytes > limits.maxObjectBytes) return undefined;
+  const [source, rows] = [numberedSource([path]), await footerRowCount(db, path)];
+  if (rows * sql.fixedBytes > limits.maxObjectBytes) return undefined;
   const fields = split?.spec.record.fields.map(({ name }) => sqlName(name)).join(', ');
   const found = await withinMemory(db, memoryMb * SOUND_SHARE, memoryMb, `select count(*) filter (where _is_sound), coalesce(sum(_text_bytes), 0)::double, bit_xor(hash(${fields}))
     from (select (${sql.condition}) as _is_sound, ${sql.textBytes} as _text_bytes, ${sql.columns} from ${source})`);
   if (found === undefined) return undefined;
   const [[sound, textBytes] = []] = found;
-  if (Number(rows) * sql.fixedBytes + Number(textBytes) > limits.maxObjectBytes) return undefined;
-  const isAll = sound === rows;
+  if (rows * sql.fixedBytes + Number(textBytes) > limits.maxObjectBytes) return undefined;
+  const isAll = Number(sound) === rows;
   const where = isAll ? '' : ` where ${sql.condition}`;
   onSound?.({ count: Number(sound), query: `select file_row_number + 1 as _line, true as _is_sound, ${sql.columns} from ${source}${where}` });
   return { condition: sql.condition, isAll };

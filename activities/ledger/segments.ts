@@ -123,9 +123,10 @@ async function* sortedSegments(
         const to = Math.min(numbers, from + size - filled);
         putMostSignificantFirst(block.subarray(from * WORDS_A_NUMBER, to * WORDS_A_NUMBER), file.fingerprints.subarray(filled * FINGERPRINT_BYTES));
         [filled, from] = [filled + to - from, to];
-        if (filled < size) break;
-        yield { eventDate, attempt, index, file };
-        [index, filled, file] = [index + 1, 0, undefined];
+        if (filled === size) {
+          yield { eventDate, attempt, index, file };
+          [index, filled, file] = [index + 1, 0, undefined];
+        }
       }
     }
     if (found !== count) throw new RangeError(`Of ${eventDate} ${count} fingerprints are kept, but ${found} were sorted for its segments`);
