@@ -162,6 +162,10 @@ const SHAPES: Readonly<Record<string, Recording>> = {
 export const RECORDED_OUTCOMES: Readonly<Record<string, Recording>> = {
   ...SHAPES,
   ...Object.fromEntries(Object.entries(SHAPES).flatMap(([name, shape]) => (['etlCycle', 'dryRun'].includes(shape.workflow) ? [[`${name}-short-steps`, shape]] : []))),
+  // Since 2026-11-held-is-told-by-activities what is told beside the wait for a person is an activity again.
+  'held-approved-told-by-activities': held('approve'),
+  'held-rejected-told-by-activities': held('reject'),
+  'held-decided-while-told': decidedWhileTold(),
   'first-tries-failed-short-steps': cycle({ raiseFence: failingAtFirst(undefined), closeCycle: failingAtFirst(undefined), announceOutcome: failingAtFirst({ announced: true }) }),
   'deduplicated-by-spark': cycle({ resolvePipeline: bySpark }),
   'deduplicated-by-spark-in-two-rounds': cycle({ resolvePipeline: bySpark, commitDedupJob: lostAtFirst() }),
@@ -211,6 +215,17 @@ function held(decision: Verdict): Recording {
     await called('announceOutcome');
     await handle.executeUpdate<Decision, [DecisionInput]>('decide', { args: [{ decision, by: 'ada', reason: 'looked at it' }] });
   });
+}
+
+/** The decision comes before the message of the hold is out. */
+function decidedWhileTold(): Recording {
+  const { activities, ...recording } = held('approve');
+  let told = 0;
+  const announceOutcome: Activities['announceOutcome'] = async () => {
+    if ((told += 1) === 1) await Context.current().sleep(1_500);
+    return { announced: true };
+  };
+  return { ...recording, activities: { ...activities, announceOutcome } };
 }
 
 function rerun(from: RerunStage): Recording {
