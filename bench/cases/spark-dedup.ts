@@ -25,7 +25,7 @@ export const sparkDedup: Benchmark = {
     let spark: SparkDedup | undefined;
     try {
       note('a Spark session');
-      spark = await startSparkDedup(stack);
+      spark = await startSparkDedup(stack, '-XX:+UseParallelGC');
       const results: Result[] = [];
       const usages: Usage[] = [];
       for (const format of FORMATS) {

@@ -17,7 +17,8 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   transform: ['prepareTransform', 'submitSparkJob', 'awaitSparkJob', 'readJobManifest'],
   check: ['startQualityRun', 'awaitQualityRun'],
   load: ['createCandidate', 'loadRelation', 'copyUnchangedDays', 'finishCandidate'],
-  promote: ['awaitSnapshots', 'vacuumCandidates', 'promote'],
+  vacuum: ['vacuumCandidates'],
+  promote: ['awaitSnapshots', 'promote'],
 };
 
 const LARGE_NIGHT = { name: '10m', records: 10_000_000 };

@@ -51,7 +51,7 @@ test(
           expect(await leftoversOf(deps, spec.dataset)).toEqual([]);
         }
       }),
-      { numRuns: Number(process.env.MERIDIAN_PROPERTY_RUNS ?? 15) },
+      { numRuns: Number(process.env.MERIDIAN_PROPERTY_RUNS ?? 15), endOnFailure: true },
     ),
   600_000,
 );
@@ -88,7 +88,7 @@ test(
         expect(totals.reduce((sum, counts) => sum + counts.stored, 0)).toBe(distinct.size);
         expect(totals.reduce((sum, counts) => sum + counts.read, 0)).toBe(objects.flat().length);
       }),
-      { numRuns: Number(process.env.MERIDIAN_PROPERTY_RUNS ?? 6) },
+      { numRuns: Number(process.env.MERIDIAN_PROPERTY_RUNS ?? 6), endOnFailure: true },
     ),
   600_000,
 );

@@ -20,7 +20,7 @@ import json, os, runpy, sys, traceback
 from pathlib import Path
 from pyspark.sql import SparkSession
 
-jobs, folder = sys.argv[1:]
+jobs, folder, java_options = sys.argv[1:]
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 jars = ",".join(str(path) for path in sorted(Path(os.environ["MERIDIAN_SPARK_JARS"]).glob("*.jar")))
@@ -29,7 +29,7 @@ settings = {
     "spark.jars": jars, "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
     f"{s3a}.endpoint": os.environ["AWS_ENDPOINT_URL"], f"{s3a}.endpoint.region": os.environ["AWS_REGION"], f"{s3a}.path.style.access": "true",
     f"{s3a}.access.key": os.environ["AWS_ACCESS_KEY_ID"], f"{s3a}.secret.key": os.environ["AWS_SECRET_ACCESS_KEY"],
-    "spark.driver.memory": "1g", "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC",
+    "spark.driver.memory": "1g", "spark.driver.extraJavaOptions": java_options,
     "spark.ui.enabled": "false", "spark.local.dir": folder, "spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1",
     "spark.sql.warehouse.dir": folder, "spark.sql.shuffle.partitions": "4",
 }
@@ -55,11 +55,12 @@ export interface SparkDedup {
   stop(): Promise<void>;
 }
 
-export async function startSparkDedup(stack: LedgerStack): Promise<SparkDedup> {
+/** @param javaOptions - default: for runs so short that compiling well would cost more than it saves */
+export async function startSparkDedup(stack: LedgerStack, javaOptions = '-XX:TieredStopAtLevel=1 -XX:+UseParallelGC'): Promise<SparkDedup> {
   const folder = await mkdtemp(join(tmpdir(), 'meridian-spark-dedup-'));
   const { endpoint, region, credentials } = stack.clientConfig;
   const python = await jobsPython();
-  const child: ChildProcess = spawn(python, ['-c', DRIVER, JOBS, folder], {
+  const child: ChildProcess = spawn(python, ['-c', DRIVER, JOBS, folder, javaOptions], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: {
       ...process.env,

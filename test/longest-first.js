@@ -1,0 +1,30 @@
+const { default: Sequencer } = require('@jest/test-sequencer');
+
+/**
+ * Files that take a minute and more on two cores, the longest first. A fresh clone has no durations from earlier runs, and Jest then begins
+ * with the largest files: the long ones that are small in text would come last, one beside an idle core.
+ */
+const LONGEST = [
+  'e2e/demo',
+  'faults/slice',
+  'rollback/rollback',
+  'dedup/spark-engine',
+  'contract/emr-warm-drivers',
+  'inbox/inbox',
+  'replay/archive',
+  'backfill/backfill',
+  'faults/dry-run',
+  'decisions/decisions',
+  'faults/audit',
+  'infra/enforced',
+];
+
+module.exports = class LongestFirst extends Sequencer {
+  sort(tests) {
+    const rank = ({ path }) => {
+      const place = LONGEST.findIndex((name) => path.endsWith(`/test/${name}.test.ts`));
+      return place === -1 ? LONGEST.length : place;
+    };
+    return [...super.sort(tests)].sort((a, b) => rank(a) - rank(b)); // the sort is stable: the others keep Jest's order
+  }
+};
