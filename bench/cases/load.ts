@@ -23,7 +23,7 @@ export const load: Benchmark = {
   name: 'load',
   title: 'how fast are COPY-ready parts in a table, beside psql \\copy of the same parts?',
   async run(context) {
-    const [test, store] = await Promise.all([createTestDatabase(), startObjectStore()]);
+    const [test, store] = await Promise.all([createTestDatabase(), startObjectStore({ sdkChecks: true })]);
     try {
       return await measureLoads(context, test, store);
     } finally {

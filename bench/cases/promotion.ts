@@ -12,7 +12,6 @@ import { held, type Result, told } from '../results';
 import { compareWithRefresh } from './promotion/refresh';
 
 const NEVER = new AbortController().signal;
-const LONG_READERS_MS = 4_000;
 
 interface Storm {
   /** Among short readers, and among short and long ones. */
@@ -20,10 +19,12 @@ interface Storm {
   /** Of each isolation level. */
   readonly readers: number;
   readonly readsPerSecond: number;
+  /** How long a long read takes, which a promotion waits for. */
+  readonly longMs: number;
 }
 /** 1,000 promotions, 32 readers; as many reads a second as fewer would make leave the machine to the promotions. */
-const FULL: Storm = { promotions: { short: 960, long: 40 }, readers: 16, readsPerSecond: 20 };
-const QUICK: Storm = { promotions: { short: 15, long: 2 }, readers: 3, readsPerSecond: 100 };
+const FULL: Storm = { promotions: { short: 960, long: 40 }, readers: 16, readsPerSecond: 20, longMs: 4_000 };
+const QUICK: Storm = { promotions: { short: 15, long: 2 }, readers: 3, readsPerSecond: 100, longMs: 1_500 };
 
 /** What readers notice of a promotion (X2), and what it saves the database against a refresh of the same result (S0.1, S0.11). */
 export const promotion: Benchmark = {
@@ -46,8 +47,8 @@ export const promotion: Benchmark = {
   },
 };
 
-/** Promotions and quiet by turns, both isolation levels; in the second part one reader of each takes four seconds. */
-async function stormOf(server: TestServer, store: ObjectStore, { promotions, readers: count, readsPerSecond }: Storm): Promise<readonly Result[]> {
+/** Promotions and quiet by turns, both isolation levels; in the second part one reader of each takes long. */
+async function stormOf(server: TestServer, store: ObjectStore, { promotions, readers: count, readsPerSecond, longMs }: Storm): Promise<readonly Result[]> {
   const test = await createTestDatabase(server);
   const beganMs = Date.now();
   try {
@@ -56,7 +57,7 @@ async function stormOf(server: TestServer, store: ObjectStore, { promotions, rea
     const { host, port, database, user, password } = test.configOf('meridian_reader');
     const connection = { host, port, database, user, ...(typeof password === 'string' ? { password } : {}) };
     const common = { storm, connection, stop: NEVER, output: createOutput({ json: true }), deadlineMs: Number.MAX_SAFE_INTEGER };
-    const readers = { short: count, long: 0, readsPerSecond, longMs: LONG_READERS_MS, longPauseMs: 2_000 };
+    const readers = { short: count, long: 0, readsPerSecond, longMs, longPauseMs: longMs / 2 };
     const short = await runPart({ ...common, name: 'short', readers, from: 2, promotions: promotions.short, blockSize: 15 });
     const long = await runPart({ ...common, name: 'long', readers: { ...readers, short: count - 1, long: 1 }, from: 2 + short.nights.length, promotions: promotions.long, blockSize: 5 });
     const summary = summarise([short, long], promotions.short + promotions.long, (Date.now() - beganMs) / 1_000);
