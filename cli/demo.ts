@@ -64,11 +64,11 @@ async function demo(home: string, output: Output, auth: boolean): Promise<{ read
       const { pool } = database;
       const removed = await resetDemo({ spec: mobileGeolocation, env: stack.env, rawPrefixes: rawPrefixesOf(nights), s3, dynamodb, pool, temporal });
       output.note(`Took away ${removed}`);
-      await putReferences(s3, settingOf(stack.env, 'MERIDIAN_ARTIFACTS_BUCKET'), samples);
       const env = localEnvironment(stack.env);
       await startWorker(home, taskEnvironment(env));
       const workerLost = watchWorker(home, watch.signal);
       workerLost.catch(() => undefined); // whoever races with it hears of it
+      await putReferences(s3, settingOf(stack.env, 'MERIDIAN_ARTIFACTS_BUCKET'), samples);
       const summaries: NightSummary[] = [];
       for (const night of nights) {
         summaries.push(

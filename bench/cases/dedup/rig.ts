@@ -46,7 +46,8 @@ export class DedupRig {
     const deps = { ...(await stack.fresh()), duckdbMemoryMb: DUCKDB_MEMORY_MB };
     const ours: OurTask = { clientConfig: stack.clientConfig, deps: { ...deps, s3: undefined, dynamodb: undefined } };
     const plain: PlainTask = { memoryMb: DUCKDB_MEMORY_MB, spillDir: join(scratch, 'spill') };
-    const spec: PipelineSpec = { ...SPEC, raw: { ...SPEC.raw, format: shape.format }, dedup: { ...SPEC.dedup, chunkBytes: CHUNK_BYTES[shape.format] } };
+    const dedup = { ...SPEC.dedup, chunkBytes: CHUNK_BYTES[shape.format], latenessDays: SPEC.dedup.latenessDays + shape.days };
+    const spec: PipelineSpec = { ...SPEC, raw: { ...SPEC.raw, format: shape.format }, dedup };
     return new DedupRig(scratch, startChild(join(root, 'bench/cases/dedup/ours.ts'), ours), startChild(join(__dirname, 'plain.ts'), plain), spec, shape, deps, stack.awsPid());
   }
 
@@ -59,7 +60,7 @@ export class DedupRig {
     const files: string[] = [];
     const raw: { readonly Key: string; readonly VersionId: string }[] = [];
     for (const [number, ranges] of objects.entries()) {
-      // All of a record's event dates lie before the first measured night's end, so that a repeat is the same on any night, and not too late.
+      // A repeat is the same on any night: all event dates lie before the first measured night's end, and the lateness reaches back to them.
       const body = await objectOf(ranges, { ...this.shape, lastDay: dateOf(Math.min(dayMs, WARM_UP_DAY_MS + DAY_MS)) }, this.scratch);
       const name = `part-${String(number).padStart(5, '0')}${this.shape.format === 'parquet' ? '.parquet' : '.json.gz'}`;
       const path = join(this.scratch, `night-${index}-${name}`);
