@@ -9,6 +9,7 @@ import { DAY_MS, HOUR_MS } from '../batches/arrival-hours';
 import { downloadObject } from '../s3-download';
 import type { ChunkDatabase } from './chunk-database';
 import { type ChunkItem, decodeChunkItem, isChunkItem } from './chunk-item';
+import { fingerprintHalvesSql } from './fingerprint-sql';
 import { chunksPartition } from './keys';
 import type { LedgerReader } from './ledger-table';
 import { keyFingerprintSql } from './record-sql';
@@ -69,8 +70,9 @@ export async function rebuildSegment(
     });
     locals.push(path);
   }
+  const { high, low } = fingerprintHalvesSql('fingerprint');
   await deps.cache.fill(cached, (partial) =>
-    db.run(`copy (select ${keyFingerprintSql(spec)}::bit::blob as fingerprint from read_parquet([${locals.map(sqlText).join(', ')}]))
+    db.run(`copy (select ${high} as high, ${low} as low from (select ${keyFingerprintSql(spec)} as fingerprint from read_parquet([${locals.map(sqlText).join(', ')}])))
       to ${sqlText(partial)} (format parquet)`),
   );
   for (const path of locals) await rm(path, { force: true });

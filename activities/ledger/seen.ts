@@ -4,7 +4,7 @@ import { readChunkDocument } from './chunk-document';
 import type { ChunkItem } from './chunk-item';
 import { type DateLog, liveEntries, voidedAttempts } from './date-log';
 import { expiresAtSeconds } from './expiry';
-import { FINGERPRINT_FROM_BYTES_SQL } from './fingerprint-sql';
+import { fingerprintHalvesSql } from './fingerprint-sql';
 import type { LedgerReader } from './ledger-table';
 import { committedChunksOf, type RebuildDependencies, rebuildSegment, type StoredAttempt } from './rebuild';
 import { fetchSegments } from './segments';
@@ -49,11 +49,9 @@ export async function seenFiles(
  * object, then line.
  */
 export async function keepUnseen(db: ChunkDatabase, files: readonly string[]): Promise<void> {
+  const { high, low } = fingerprintHalvesSql('_fingerprint');
   // An anti join, unlike NOT IN, lets DuckDB hash the chunk instead of the window, and spill.
-  const unseen =
-    files.length === 0
-      ? ''
-      : `anti join (select ${FINGERPRINT_FROM_BYTES_SQL} as _fingerprint from read_parquet(${sqlTextList(files)})) seen using (_fingerprint)`;
+  const unseen = files.length === 0 ? '' : `anti join read_parquet(${sqlTextList(files)}) seen on seen.high = ${high} and seen.low = ${low}`;
   await db.run(`create or replace table keep as
     select _fingerprint, any_value(_day) as _day, min(_position) as _position
     from record ${unseen} where _reason is null group by _fingerprint`);

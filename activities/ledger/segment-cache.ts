@@ -18,7 +18,8 @@ export class SegmentCache {
 
   /** The file of a segment, whether it is there or not. `name` is the attempt and the number within it. */
   pathOf(dataset: string, eventDate: string, name: string): string {
-    return join(this.dir, dataset, eventDate, `${name}.parquet`);
+    // Not `.parquet` alone: such files of earlier releases have one column, and nobody touches them until they are trimmed.
+    return join(this.dir, dataset, eventDate, `${name}.halves.parquet`);
   }
 
   /** True when the file is there; it then counts as used now. */

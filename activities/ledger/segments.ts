@@ -9,7 +9,7 @@ import { forEachParallel } from '../for-each-parallel';
 import { segmentKey } from './keys';
 import type { LedgerReader, LedgerTable } from './ledger-table';
 import type { SegmentCache } from './segment-cache';
-import { segmentAsParquet, type SegmentFile, segmentFileFor } from './segment-file';
+import { segmentAsParquet } from './segment-file';
 
 /** With its keys an item stays within 350 KiB: 350 write units, and room below DynamoDB's 400 KB. */
 export const FINGERPRINTS_PER_SEGMENT = 22_384;
@@ -40,24 +40,24 @@ export async function putOwnSegments(
   return days.map(({ day, count }) => ({ eventDate: dateOfDay(day), segments: Math.ceil(count / FINGERPRINTS_PER_SEGMENT), count }));
 }
 
-/** One segment of an attempt: sorted fingerprints of 16 bytes, most significant first. */
 interface Segment {
   readonly eventDate: string;
   readonly attempt: string;
   readonly index: number;
-  readonly file: SegmentFile;
+  /** Sorted, of 16 bytes each, most significant first. */
+  readonly fingerprints: Buffer;
 }
 
 /** Puts a segment, and keeps it in the cache. Idempotent by (attempt, date, index). */
-async function putSegment(table: LedgerTable, cache: SegmentCache, spec: PipelineSpec, { eventDate, attempt, index, file }: Segment, nowMs: number): Promise<void> {
+async function putSegment(table: LedgerTable, cache: SegmentCache, spec: PipelineSpec, { eventDate, attempt, index, fingerprints }: Segment, nowMs: number): Promise<void> {
   const { pk, sk } = segmentKey(spec.dataset, eventDate, attempt, index);
   await table.put({
     pk: { S: pk },
     sk: { S: sk },
-    fingerprints: { B: file.fingerprints },
+    fingerprints: { B: fingerprints },
     ttl: { N: String(segmentTtlSeconds(spec, eventDate, nowMs)) },
   });
-  await cache.write(cache.pathOf(spec.dataset, eventDate, segmentName(attempt, index)), file.bytes);
+  await cache.write(cache.pathOf(spec.dataset, eventDate, segmentName(attempt, index)), segmentAsParquet(fingerprints));
 }
 
 export interface FetchedSegments {
@@ -113,19 +113,19 @@ async function* sortedSegments(
   for (const { day, count } of days) {
     const eventDate = dateOfDay(day);
     let [index, filled, found] = [0, 0, 0];
-    let file: SegmentFile | undefined;
+    let fingerprints: Buffer | undefined;
     for await (const block of db.numbers(`select _fingerprint from keep where _day = ${day} order by _fingerprint`)) {
       const numbers = block.length / WORDS_A_NUMBER;
       found += numbers;
       for (let from = 0; from < numbers && found <= count; ) {
         const size = Math.min(count - index * FINGERPRINTS_PER_SEGMENT, FINGERPRINTS_PER_SEGMENT);
-        file ??= segmentFileFor(size);
+        fingerprints ??= Buffer.allocUnsafeSlow(size * FINGERPRINT_BYTES);
         const to = Math.min(numbers, from + size - filled);
-        putMostSignificantFirst(block.subarray(from * WORDS_A_NUMBER, to * WORDS_A_NUMBER), file.fingerprints.subarray(filled * FINGERPRINT_BYTES));
+        putMostSignificantFirst(block.subarray(from * WORDS_A_NUMBER, to * WORDS_A_NUMBER), fingerprints.subarray(filled * FINGERPRINT_BYTES));
         [filled, from] = [filled + to - from, to];
         if (filled === size) {
-          yield { eventDate, attempt, index, file };
-          [index, filled, file] = [index + 1, 0, undefined];
+          yield { eventDate, attempt, index, fingerprints };
+          [index, filled, fingerprints] = [index + 1, 0, undefined];
         }
       }
     }

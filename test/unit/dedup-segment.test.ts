@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
 import fc from 'fast-check';
-import { FINGERPRINT_FROM_BYTES_SQL } from '../../activities/ledger/fingerprint-sql';
+import { fingerprintHalvesSql } from '../../activities/ledger/fingerprint-sql';
 import { keyFingerprintSql } from '../../activities/ledger/record-sql';
 import { segmentAsParquet } from '../../activities/ledger/segment-file';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
@@ -69,15 +69,26 @@ test('texts in a key keep their bounds, and null is no empty text', async () => 
   expect(new Set(found).size).toBe(5);
 });
 
-test.each([1, 2, 63, 64, 8_191, 8_192, 22_384])('a segment of %d fingerprints is a Parquet file with just these', async (count) => {
+test.each([1, 2, 63, 64, 8_191, 8_192, 22_384])('a segment of %d fingerprints is a Parquet file with just these, in halves', async (count) => {
   const segment = randomBytes(count * 16);
   const path = join(dir, `${count}.parquet`);
   await writeFile(path, segmentAsParquet(segment));
 
-  const reader = await db.runAndReadAll(
-    `select hex(${FINGERPRINT_FROM_BYTES_SQL}::bit::blob) from (select *, file_row_number from read_parquet('${path}', file_row_number = true)) order by file_row_number`,
-  );
+  const reader = await db.runAndReadAll(`select high::varchar, low::varchar from (select *, file_row_number from read_parquet('${path}', file_row_number = true)) order by file_row_number`);
 
-  const expected = Array.from({ length: count }, (_, index) => segment.subarray(index * 16, index * 16 + 16).toString('hex').toUpperCase());
-  expect(reader.getRowsJson().map(([fingerprint]) => fingerprint)).toEqual(expected);
+  const expected = Array.from({ length: count }, (_, index) => [segment.readBigUInt64BE(index * 16).toString(), segment.readBigUInt64BE(index * 16 + 8).toString()]);
+  expect(reader.getRowsJson()).toEqual(expected);
+});
+
+test('the halves of any number of 128 bits are those that its bytes have, big-endian', async () => {
+  const { high, low } = fingerprintHalvesSql('n');
+  const sql = `select (${high})::varchar, (${low})::varchar from (select $1::varchar::uhugeint as n)`;
+  await fc.assert(
+    fc.asyncProperty(fc.bigInt({ min: 0n, max: 2n ** 128n - 1n }), async (n) => {
+      const bytes = Buffer.from(n.toString(16).padStart(32, '0'), 'hex');
+      const reader = await db.runAndReadAll(sql, [n.toString()]);
+      expect(reader.getRowsJson()).toEqual([[bytes.readBigUInt64BE(0).toString(), bytes.readBigUInt64BE(8).toString()]]);
+    }),
+    { examples: [[0n], [2n ** 64n - 1n], [2n ** 64n], [2n ** 127n], [2n ** 128n - 1n]] },
+  );
 });
