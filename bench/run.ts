@@ -80,7 +80,7 @@ function choose(names: readonly string[]): readonly Benchmark[] {
 const program = new Command('bench')
   .description('Measures Meridian against its limits and its peers, side by side in one run; results go to bench/results.jsonl and docs/performance.md')
   .argument('[name...]', `which; all unless named:\n${BENCHMARKS.map(({ name, title }) => `  ${name}: ${title}`).join('\n')}`)
-  .option('--quick', 'small inputs, all within three minutes')
+  .option('--quick', 'small inputs, some four minutes for all')
   .option('--json', 'one document on stdout: results[] with name, value, unit, limit, ratio, holds')
   .option('--against <commit>', 'measure that commit by turns with the present code, and say the ratios (cycle-overhead, discovery, dedup)')
   .option('--no-record', 'leave bench/results.jsonl and docs/performance.md as they are')
