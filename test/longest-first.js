@@ -1,7 +1,7 @@
 const { default: Sequencer } = require('@jest/test-sequencer');
 
 /**
- * Files that take a minute and more on two cores, the longest first. A fresh clone has no durations from earlier runs, and Jest then begins
+ * Files that take about a minute and more on two cores, the longest first. A fresh clone has no durations from earlier runs, and Jest then begins
  * with the largest files: the long ones that are small in text would come last, one beside an idle core.
  */
 const LONGEST = [
@@ -14,6 +14,7 @@ const LONGEST = [
   'replay/archive',
   'backfill/backfill',
   'faults/dry-run',
+  'faults/planted',
   'decisions/decisions',
   'faults/audit',
   'infra/enforced',
