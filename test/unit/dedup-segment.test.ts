@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
 import fc from 'fast-check';
+import { ChunkDatabase } from '../../activities/ledger/chunk-database';
 import { fingerprintHalvesSql } from '../../activities/ledger/fingerprint-sql';
 import { keyFingerprintSql } from '../../activities/ledger/record-sql';
+import { keepUnseen } from '../../activities/ledger/seen';
 import { segmentAsParquet } from '../../activities/ledger/segment-file';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { mobileGeolocation } from '../../pipelines/mobile-geolocation';
@@ -91,4 +93,25 @@ test('the halves of any number of 128 bits are those that its bytes have, big-en
     }),
     { examples: [[0n], [2n ** 64n - 1n], [2n ** 64n], [2n ** 127n], [2n ** 128n - 1n]] },
   );
+});
+
+test('what shares one half of its fingerprint with a stored record is new; only both halves make a repeat (I2)', async () => {
+  const path = join(dir, 'stored.parquet');
+  const stored = Buffer.alloc(16);
+  stored.writeBigUInt64BE(7n, 0);
+  stored.writeBigUInt64BE(9n, 8);
+  await writeFile(path, segmentAsParquet(stored));
+  const chunk = await ChunkDatabase.open({ spillDir: join(dir, 'spill'), memoryMb: 256, signal: new AbortController().signal });
+  try {
+    const of = (high: bigint, low: bigint) => `${(high << 64n) | low}`;
+    const fingerprints = [of(7n, 9n), of(7n, 8n), of(8n, 9n), of(9n, 7n)];
+    await chunk.run(`create table record as select n::uhugeint as _fingerprint, 0 as _day, row_number() over () as _position, null::varchar as _reason
+      from unnest([${fingerprints.map((n) => `'${n}'`).join(', ')}]) t(n)`);
+
+    await keepUnseen(chunk, [path]);
+
+    expect(await chunk.rows('select _fingerprint::varchar from keep order by _position')).toEqual(fingerprints.slice(1).map((n) => [n]));
+  } finally {
+    chunk.close();
+  }
 });
