@@ -72,7 +72,7 @@ export function readDryChunk(
   return readJsonDocument<ChunkDocument>(deps.s3, pointerOf(deps, cycle, chunk), deps.table.signal);
 }
 
-/** Parquet files with the fingerprints of all that counts as seen: the base's, and what the dry run stored itself. */
+/** Files of the cache with the fingerprints of all that counts as seen: the base's, and what the dry run stored itself. */
 async function seenBefore(deps: DryChunkDependencies, input: DryChunkInput, parsed: ParsedChunk): Promise<readonly string[]> {
   const { db, dir } = parsed;
   const { table, s3, buckets, cache } = deps;
@@ -88,8 +88,9 @@ async function seenBefore(deps: DryChunkDependencies, input: DryChunkInput, pars
   const files = [...(await seenFiles(rebuild, table, db, spec, logs, Date.now()))];
   for (const { eventDate } of logs) {
     for (const { attempt, files: stored } of earlier) {
-      if (!stored.some((file) => file.eventDate === eventDate)) continue;
-      files.push(await rebuildSegment(rebuild, db, spec, { attempt, bucket: buckets.artifacts, files: async () => stored }, eventDate));
+      const count = stored.reduce((sum, file) => sum + (file.eventDate === eventDate ? file.rowCount : 0), 0);
+      if (count === 0) continue;
+      files.push(await rebuildSegment(rebuild, db, spec, { attempt, bucket: buckets.artifacts, count, files: async () => stored }, eventDate));
     }
   }
   input.onStep('compare');

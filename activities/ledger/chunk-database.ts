@@ -1,4 +1,4 @@
-import { DuckDBInstance, type DuckDBConnection, type DuckDBDataChunk, type DuckDBValue, type Json } from '@duckdb/node-api';
+import { DuckDBDataChunk, DuckDBInstance, type DuckDBConnection, type DuckDBValue, type Json, UHUGEINT } from '@duckdb/node-api';
 import duckdb from '@duckdb/node-bindings';
 
 export interface ChunkDatabaseOptions {
@@ -94,6 +94,23 @@ export class ChunkDatabase {
     } finally {
       this.signal.removeEventListener('abort', interrupt);
       connection.closeSync();
+    }
+  }
+
+  /** Appends 128-bit numbers, their words as `numbers` gives them, to a table of one column. */
+  async appendNumbers(table: string, blocksOf: (count: number) => Iterable<Uint32Array>): Promise<void> {
+    const appender = await this.connection.createAppender(table);
+    try {
+      const chunk = DuckDBDataChunk.create([UHUGEINT]);
+      for (const block of blocksOf(duckdb.vector_size())) {
+        this.signal.throwIfAborted();
+        chunk.reset();
+        chunk.rowCount = block.length / WORDS_A_NUMBER;
+        duckdb.copy_data_to_vector(duckdb.data_chunk_get_vector(chunk.chunk, 0), 0, block.buffer as ArrayBuffer, block.byteOffset, block.byteLength);
+        appender.appendDataChunk(chunk);
+      }
+    } finally {
+      appender.closeSync();
     }
   }
 

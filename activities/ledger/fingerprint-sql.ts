@@ -42,10 +42,5 @@ function bytesSql(expression: string, type: FieldType): string {
   }
 }
 
-/** A fingerprint's halves, as the columns of a segment's file in the cache have them. */
-export function fingerprintHalvesSql(fingerprint: string): { readonly high: string; readonly low: string } {
-  return { high: `(${fingerprint} >> 64)::ubigint`, low: `(${fingerprint} & 18446744073709551615)::ubigint` };
-}
-
 /** The sixteen bytes in a segment of the ledger are the number, big-endian. */
 export const FINGERPRINT_BYTES = 16;

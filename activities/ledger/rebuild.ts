@@ -1,20 +1,23 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
+import { ApplicationFailure } from '@temporalio/common';
 import { longestIntervalHours } from '../../domain/calendar';
 import { compactInstant, toRfc3339 } from '../../domain/data-interval';
 import type { StorageFile } from '../../domain/documents';
+import { FailureType } from '../../domain/failure-type';
 import type { PipelineSpec } from '../../domain/pipeline-spec';
 import { DAY_MS, HOUR_MS } from '../batches/arrival-hours';
 import { downloadObject } from '../s3-download';
 import type { ChunkDatabase } from './chunk-database';
 import { type ChunkItem, decodeChunkItem, isChunkItem } from './chunk-item';
-import { fingerprintHalvesSql } from './fingerprint-sql';
+import { FINGERPRINT_BYTES } from './fingerprint-sql';
 import { chunksPartition } from './keys';
 import type { LedgerReader } from './ledger-table';
 import { keyFingerprintSql } from './record-sql';
 import type { SegmentCache } from './segment-cache';
-import { sqlText } from './sql-text';
+import { appendNumbers } from './segment-file';
+import { sqlTextList } from './sql-text';
 
 /**
  * Committed chunks of the dataset that can have stored records of these dates: storage is the truth, the ledger's log and
@@ -45,14 +48,19 @@ export interface RebuildDependencies {
   readonly signal: AbortSignal;
 }
 
-/** What one attempt at a chunk stored, wherever it did. */
+/** What one attempt at a chunk stored for a date, wherever it did. */
 export interface StoredAttempt {
   readonly attempt: string;
   readonly bucket: string;
+  /** Records of the date. */
+  readonly count: number;
   readonly files: () => Promise<readonly StorageFile[]>;
 }
 
-/** Fingerprints of what an attempt stored for a date, from its files, as a Parquet file in the cache. */
+/**
+ * Fingerprints of what an attempt stored for a date, from its files, as a file in the cache.
+ * @throws `CountsDoNotAddUp`, not retryable, when the files hold more or fewer records than were committed
+ */
 export async function rebuildSegment(
   deps: RebuildDependencies,
   db: ChunkDatabase,
@@ -60,21 +68,24 @@ export async function rebuildSegment(
   stored: StoredAttempt,
   eventDate: string,
 ): Promise<string> {
-  const cached = deps.cache.pathOf(spec.dataset, eventDate, `${stored.attempt}-rebuilt`);
-  if (await deps.cache.touch(cached)) return cached;
+  const { attempt, bucket, count } = stored;
+  const cached = deps.cache.pathOf(spec.dataset, eventDate, `${attempt}-rebuilt`);
+  if (await deps.cache.touch(cached, count * FINGERPRINT_BYTES)) return cached;
   const locals: string[] = [];
   for (const file of (await stored.files()).filter((each) => each.eventDate === eventDate)) {
     const path = join(deps.dir, `rebuild-${locals.length}.parquet`);
-    await downloadObject(deps.s3, { bucket: stored.bucket, key: file.key, sizeBytes: file.sizeBytes }, path, {
+    await downloadObject(deps.s3, { bucket, key: file.key, sizeBytes: file.sizeBytes }, path, {
       signal: deps.signal,
     });
     locals.push(path);
   }
-  const { high, low } = fingerprintHalvesSql('fingerprint');
-  await deps.cache.fill(cached, (partial) =>
-    db.run(`copy (select ${high} as high, ${low} as low from (select ${keyFingerprintSql(spec)} as fingerprint from read_parquet([${locals.map(sqlText).join(', ')}])))
-      to ${sqlText(partial)} (format parquet)`),
-  );
+  const fingerprints = db.numbers(`select ${keyFingerprintSql(spec)} as fingerprint from read_parquet(${sqlTextList(locals)}) order by fingerprint`);
+  if (!(await deps.cache.fill(cached, count * FINGERPRINT_BYTES, (file) => appendNumbers(file, fingerprints)))) {
+    throw ApplicationFailure.nonRetryable(
+      `Storage files of attempt ${attempt} in bucket ${bucket} do not hold the ${count} records of ${eventDate} that were committed: nothing can be compared with them`,
+      FailureType.CountsDoNotAddUp,
+    );
+  }
   for (const path of locals) await rm(path, { force: true });
   return cached;
 }

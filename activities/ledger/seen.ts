@@ -4,11 +4,14 @@ import { readChunkDocument } from './chunk-document';
 import type { ChunkItem } from './chunk-item';
 import { type DateLog, liveEntries, voidedAttempts } from './date-log';
 import { expiresAtSeconds } from './expiry';
-import { fingerprintHalvesSql } from './fingerprint-sql';
+import { forEachParallel } from '../for-each-parallel';
+import { FingerprintSet, rangesFor, withinRangeSql } from './fingerprint-set';
 import type { LedgerReader } from './ledger-table';
 import { committedChunksOf, type RebuildDependencies, rebuildSegment, type StoredAttempt } from './rebuild';
+import { ReadingRoom } from './segment-file';
 import { fetchSegments } from './segments';
-import { sqlTextList } from './sql-text';
+
+const READS_AT_ONCE = 4;
 
 export interface SeenDependencies extends RebuildDependencies {
   readonly buckets: { readonly storage: string; readonly artifacts: string };
@@ -16,7 +19,7 @@ export interface SeenDependencies extends RebuildDependencies {
   readonly counts?: (attempt: string) => boolean;
 }
 
-/** Parquet files with the fingerprints that count as seen, of all the dates in `logs`. */
+/** Files of the cache with the fingerprints that count as seen, of all the dates in `logs`. */
 export async function seenFiles(
   deps: SeenDependencies,
   table: LedgerReader,
@@ -38,7 +41,7 @@ export async function seenFiles(
     const complete = new Set(live.filter((entry) => !fetched.incomplete.includes(entry)).map((entry) => entry.attempt));
     for (const chunk of chunks) {
       if (complete.has(chunk.attempt) || !storedFor(chunk, log) || deps.counts?.(chunk.attempt) === false) continue;
-      files.push(await rebuildSegment(deps, db, spec, storedAttempt(deps, chunk), log.eventDate));
+      files.push(await rebuildSegment(deps, db, spec, storedAttempt(deps, chunk, log.eventDate), log.eventDate));
     }
   }
   return files;
@@ -47,18 +50,39 @@ export async function seenFiles(
 /**
  * Table `keep`: of the records that may be stored, those that nobody has stored before, and of equal ones the first: lowest
  * object, then line.
+ * @param files - of `seenFiles`
+ * @param mostInMemory - fingerprints of the chunk; of a larger chunk part after part is compared, each with all files
  */
-export async function keepUnseen(db: ChunkDatabase, files: readonly string[]): Promise<void> {
-  const { high, low } = fingerprintHalvesSql('_fingerprint');
-  // An anti join, unlike NOT IN, lets DuckDB hash the chunk instead of the window, and spill.
-  const unseen = files.length === 0 ? '' : `anti join read_parquet(${sqlTextList(files)}) seen on seen.high = ${high} and seen.low = ${low}`;
+export async function keepUnseen(db: ChunkDatabase, files: readonly string[], mostInMemory?: number): Promise<void> {
+  await db.run('create or replace table listed (fingerprint uhugeint)');
+  const join = files.length === 0 ? 'anti' : await list(db, files, mostInMemory);
   await db.run(`create or replace table keep as
     select _fingerprint, any_value(_day) as _day, min(_position) as _position
-    from record ${unseen} where _reason is null group by _fingerprint`);
+    from record ${join} join listed on listed.fingerprint = _fingerprint where _reason is null group by _fingerprint`);
 }
 
-function storedAttempt({ s3, buckets, signal }: SeenDependencies, { attempt, documentKey }: ChunkItem): StoredAttempt {
-  return { attempt, bucket: buckets.storage, files: async () => (await readChunkDocument(s3, buckets.artifacts, documentKey, signal)).files };
+/** Fills the table `listed` with the chunk's fingerprints that the files have too, or with the others where these are fewer. */
+async function list(db: ChunkDatabase, files: readonly string[], mostInMemory: number | undefined): Promise<'anti' | 'semi'> {
+  const rooms = Array.from({ length: READS_AT_ONCE }, () => new ReadingRoom());
+  const [[count] = []] = await db.rows('select count(*) from record where _reason is null');
+  const ranges = rangesFor(Number(count), mostInMemory);
+  let join: 'anti' | 'semi' = 'anti';
+  for (const range of ranges) {
+    const within = ranges.length === 1 ? '' : `and ${withinRangeSql('_fingerprint', range)}`;
+    const set = await FingerprintSet.of(db.numbers(`select _fingerprint from record where _reason is null ${within} order by _fingerprint`), Number(count), range);
+    await forEachParallel(files, READS_AT_ONCE, async (path) => {
+      const room = rooms.pop() ?? new ReadingRoom();
+      await room.read(path, (words) => set.meet(words));
+      rooms.push(room);
+    });
+    if (ranges.length === 1 && set.isMostlyMet) join = 'semi';
+    await db.appendNumbers('listed', (blockCount) => set.numbers(join === 'anti' ? 'met' : 'unmet', blockCount));
+  }
+  return join;
+}
+
+function storedAttempt({ s3, buckets, signal }: SeenDependencies, { attempt, dates, documentKey }: ChunkItem, eventDate: string): StoredAttempt {
+  return { attempt, bucket: buckets.storage, count: dates[eventDate] ?? 0, files: async () => (await readChunkDocument(s3, buckets.artifacts, documentKey, signal)).files };
 }
 
 /** Did the chunk store records of the date that still count? */

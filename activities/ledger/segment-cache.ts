@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 const MAX_BYTES = 8 * 1024 ** 3; // some 500 million fingerprints
 /** Files that somebody touched this recently may be under a query at this moment. */
 const IN_USE_MS = 60 * 60_000;
+/** Well within that: every chunk of a night asks for the same files. */
+const TOUCHED_ANEW_MS = IN_USE_MS / 6;
 
 /**
- * Segments that this worker has read, on disk as Parquet. A segment never changes, so a file by its name is right for ever: a
- * warm worker reads from DynamoDB only what is new. The least recently used files go first.
+ * Fingerprints that this worker has read, on disk, sixteen bytes each as the ledger has them: a file for each attempt and date. They never
+ * change, so a file by its name is right for ever: a warm worker reads from DynamoDB only what is new. The least recently used files go first.
  */
 export class SegmentCache {
   constructor(
@@ -16,37 +18,39 @@ export class SegmentCache {
     private readonly maxBytes = MAX_BYTES,
   ) {}
 
-  /** The file of a segment, whether it is there or not. `name` is the attempt and the number within it. */
-  pathOf(dataset: string, eventDate: string, name: string): string {
-    // Not `.parquet` alone: such files of earlier releases have one column, and nobody touches them until they are trimmed.
-    return join(this.dir, dataset, eventDate, `${name}.halves.parquet`);
+  /** The file of what an attempt stored for a date, whether it is there or not. */
+  pathOf(dataset: string, eventDate: string, attempt: string): string {
+    // Earlier releases have left Parquet files, which nobody touches until they are trimmed.
+    return join(this.dir, dataset, eventDate, `${attempt}.fingerprints`);
   }
 
-  /** True when the file is there; it then counts as used now. */
-  async touch(path: string): Promise<boolean> {
+  /** True when the file is there and whole; it then counts as used now. A machine that lost its power leaves files that are empty or cut. */
+  async touch(path: string, sizeBytes: number): Promise<boolean> {
     const now = new Date();
+    const info = await stat(path).catch(() => undefined);
+    if (info?.size !== sizeBytes) return false;
+    if (now.getTime() - info.mtimeMs < TOUCHED_ANEW_MS) return true;
     return utimes(path, now, now).then(
       () => true,
       () => false,
     );
   }
 
-  /** Writes a file whole or not at all. */
-  async write(path: string, content: Uint8Array): Promise<void> {
-    await this.fill(path, (partial) => writeFile(partial, content));
-  }
-
-  /** Has `write` make the file under a temporary name, then gives it its own. */
-  async fill(path: string, write: (partial: string) => Promise<void>): Promise<void> {
+  /**
+   * Has `write` make the file under a temporary name, then gives it its own.
+   * @returns false, and leaves nothing, when it did not become as long as it must be
+   */
+  async fill(path: string, sizeBytes: number, write: (file: FileHandle) => Promise<void>): Promise<boolean> {
     await mkdir(dirname(path), { recursive: true });
     const partial = `${path}.${randomUUID()}.partial`;
+    let isWhole = false;
     try {
-      await write(partial);
-      await rename(partial, path);
-    } catch (error) {
-      await rm(partial, { force: true });
-      throw error;
+      isWhole = await written(partial, sizeBytes, write);
+      if (isWhole) await rename(partial, path);
+    } finally {
+      if (!isWhole) await rm(partial, { force: true });
     }
+    return isWhole;
   }
 
   /** Removes the least recently used files beyond the size limit. */
@@ -58,6 +62,16 @@ export class SegmentCache {
       await rm(file.path, { force: true });
       sizeBytes -= file.sizeBytes;
     }
+  }
+}
+
+async function written(path: string, sizeBytes: number, write: (file: FileHandle) => Promise<void>): Promise<boolean> {
+  const file = await open(path, 'wx');
+  try {
+    await write(file);
+    return (await file.stat()).size === sizeBytes;
+  } finally {
+    await file.close();
   }
 }
 

@@ -6,16 +6,19 @@ import type { LogEntry } from './date-log';
 import { segmentTtlSeconds } from './expiry';
 import { FINGERPRINT_BYTES } from './fingerprint-sql';
 import { forEachParallel } from '../for-each-parallel';
-import { segmentKey } from './keys';
+import { type LedgerKey, segmentKey } from './keys';
 import type { LedgerReader, LedgerTable } from './ledger-table';
 import type { SegmentCache } from './segment-cache';
-import { segmentAsParquet } from './segment-file';
+import { putMostSignificantFirst } from './segment-file';
 
 /** With its keys an item stays within 350 KiB: 350 write units, and room below DynamoDB's 400 KB. */
 export const FINGERPRINTS_PER_SEGMENT = 22_384;
+/** Of a date: most nights have one or two. */
 const PUTS_AT_ONCE = 4;
+const DATES_AT_ONCE = 2;
 /** Some 5.6 MB an answer of BatchGetItem's 16 MB, so that parsing one does not hold up heartbeats. */
 const SEGMENTS_PER_READ = 16;
+const NOTHING = Buffer.alloc(0);
 
 /** What an attempt put for one event date. */
 export interface OwnSegments {
@@ -25,9 +28,9 @@ export interface OwnSegments {
 }
 
 /**
- * Puts the fingerprints of `keep` as sorted segments under the attempt's id, and keeps them in the cache. Uncommitted segments
- * are read by nobody: only a log entry makes them count. Nobody deletes them either: that costs as much as writing them did,
- * and DynamoDB's TTL does it for nothing.
+ * Puts the fingerprints of `keep` as sorted segments under the attempt's id, and keeps them in the cache. Idempotent by (attempt, date,
+ * index). Uncommitted segments are read by nobody: only a log entry makes them count. Nobody deletes them either: that costs as much as
+ * writing them did, and DynamoDB's TTL does it for nothing.
  */
 export async function putOwnSegments(
   { db, table, cache }: { readonly db: ChunkDatabase; readonly table: LedgerTable; readonly cache: SegmentCache },
@@ -36,34 +39,24 @@ export async function putOwnSegments(
   days: readonly KeptDay[],
   nowMs: number,
 ): Promise<readonly OwnSegments[]> {
-  await forEachParallel(sortedSegments(db, days, attempt), PUTS_AT_ONCE, (segment) => putSegment(table, cache, spec, segment, nowMs));
+  await forEachParallel(days, DATES_AT_ONCE, async (kept) => {
+    const eventDate = dateOfDay(kept.day);
+    const ttl = String(segmentTtlSeconds(spec, eventDate, nowMs));
+    await cache.fill(cache.pathOf(spec.dataset, eventDate, attempt), kept.count * FINGERPRINT_BYTES, (file) =>
+      forEachParallel(sortedSegments(db, kept), PUTS_AT_ONCE, async ({ index, fingerprints }) => {
+        const { pk, sk } = segmentKey(spec.dataset, eventDate, attempt, index);
+        await table.put({ pk: { S: pk }, sk: { S: sk }, fingerprints: { B: fingerprints }, ttl: { N: ttl } });
+        await file.write(fingerprints, 0, fingerprints.length, index * FINGERPRINTS_PER_SEGMENT * FINGERPRINT_BYTES);
+      }),
+    );
+  });
   return days.map(({ day, count }) => ({ eventDate: dateOfDay(day), segments: Math.ceil(count / FINGERPRINTS_PER_SEGMENT), count }));
 }
 
-interface Segment {
-  readonly eventDate: string;
-  readonly attempt: string;
-  readonly index: number;
-  /** Sorted, of 16 bytes each, most significant first. */
-  readonly fingerprints: Buffer;
-}
-
-/** Puts a segment, and keeps it in the cache. Idempotent by (attempt, date, index). */
-async function putSegment(table: LedgerTable, cache: SegmentCache, spec: PipelineSpec, { eventDate, attempt, index, fingerprints }: Segment, nowMs: number): Promise<void> {
-  const { pk, sk } = segmentKey(spec.dataset, eventDate, attempt, index);
-  await table.put({
-    pk: { S: pk },
-    sk: { S: sk },
-    fingerprints: { B: fingerprints },
-    ttl: { N: String(segmentTtlSeconds(spec, eventDate, nowMs)) },
-  });
-  await cache.write(cache.pathOf(spec.dataset, eventDate, segmentName(attempt, index)), segmentAsParquet(fingerprints));
-}
-
 export interface FetchedSegments {
-  /** Parquet files that hold the entries' fingerprints. */
+  /** Files of the cache that hold the entries' fingerprints. */
   readonly files: readonly string[];
-  /** Entries of which a segment is no longer in the table. */
+  /** Entries of which a segment is not, or no longer, whole in the table. */
   readonly incomplete: readonly LogEntry[];
 }
 
@@ -75,68 +68,54 @@ export async function fetchSegments(
   eventDate: string,
   entries: readonly LogEntry[],
 ): Promise<FetchedSegments> {
-  const wanted = entries.flatMap((entry) =>
-    Array.from({ length: entry.segments }, (_, index) => ({
-      entry,
-      key: segmentKey(dataset, eventDate, entry.attempt, index),
-      path: cache.pathOf(dataset, eventDate, segmentName(entry.attempt, index)),
-    })),
-  );
-  const missing: typeof wanted = [];
-  for (const each of wanted) if (!(await cache.touch(each.path))) missing.push(each);
+  const fileOf = ({ attempt, count }: LogEntry) => [cache.pathOf(dataset, eventDate, attempt), count * FINGERPRINT_BYTES] as const;
+  const missing: LogEntry[] = [];
+  for (const entry of entries) if (!(await cache.touch(...fileOf(entry)))) missing.push(entry);
+  const keys = missing.flatMap(({ attempt, segments }) => Array.from({ length: segments }, (_, index) => segmentKey(dataset, eventDate, attempt, index)));
+  const segments = readSegments(table, keys);
   const incomplete = new Set<LogEntry>();
-  for (let from = 0; from < missing.length; from += SEGMENTS_PER_READ) {
-    const batch = missing.slice(from, from + SEGMENTS_PER_READ);
-    const items = new Map((await table.getMany(batch.map(({ key }) => key))).map((item) => [item.pk?.S, item]));
-    for (const { entry, key, path } of batch) {
-      const bytes = items.get(key.pk)?.fingerprints?.B;
-      if (bytes === undefined) incomplete.add(entry);
-      else await cache.write(path, segmentAsParquet(bytes));
-    }
+  for (const entry of missing) {
+    const isWhole = await cache.fill(...fileOf(entry), async (file) => {
+      for (let index = 0; index < entry.segments; index++) await file.appendFile((await segments.next()).value ?? NOTHING);
+    });
+    if (!isWhole) incomplete.add(entry);
   }
-  return {
-    files: wanted.filter(({ entry }) => !incomplete.has(entry)).map(({ path }) => path),
-    incomplete: [...incomplete],
-  };
+  return { files: entries.filter((entry) => !incomplete.has(entry)).map((entry) => fileOf(entry)[0]), incomplete: [...incomplete] };
 }
 
-function segmentName(attempt: string, index: number): string {
-  return `${attempt}-${index}`;
+/** Their bytes in the order of their keys, none for one that is not there. */
+async function* readSegments(table: LedgerReader, keys: readonly LedgerKey[]): AsyncGenerator<Uint8Array, undefined> {
+  for (let from = 0; from < keys.length; from += SEGMENTS_PER_READ) {
+    const batch = keys.slice(from, from + SEGMENTS_PER_READ);
+    const items = new Map((await table.getMany(batch)).map((item) => [item.pk?.S, item.fingerprints?.B]));
+    for (const { pk } of batch) yield items.get(pk) ?? NOTHING;
+  }
 }
 
-/** Cut from one sorted pass over each date, as fast as they are taken. */
-async function* sortedSegments(
-  db: ChunkDatabase,
-  days: readonly KeptDay[],
-  attempt: string,
-): AsyncGenerator<Segment> {
-  for (const { day, count } of days) {
-    const eventDate = dateOfDay(day);
-    let [index, filled, found] = [0, 0, 0];
-    let fingerprints: Buffer | undefined;
-    for await (const block of db.numbers(`select _fingerprint from keep where _day = ${day} order by _fingerprint`)) {
-      const numbers = block.length / WORDS_A_NUMBER;
-      found += numbers;
-      for (let from = 0; from < numbers && found <= count; ) {
-        const size = Math.min(count - index * FINGERPRINTS_PER_SEGMENT, FINGERPRINTS_PER_SEGMENT);
-        fingerprints ??= Buffer.allocUnsafeSlow(size * FINGERPRINT_BYTES);
-        const to = Math.min(numbers, from + size - filled);
-        putMostSignificantFirst(block.subarray(from * WORDS_A_NUMBER, to * WORDS_A_NUMBER), fingerprints.subarray(filled * FINGERPRINT_BYTES));
-        [filled, from] = [filled + to - from, to];
-        if (filled === size) {
-          yield { eventDate, attempt, index, fingerprints };
-          [index, filled, fingerprints] = [index + 1, 0, undefined];
-        }
+interface Segment {
+  readonly index: number;
+  /** Sorted, of 16 bytes each, most significant first. */
+  readonly fingerprints: Buffer;
+}
+
+/** Cut from one sorted pass over a date, as fast as they are taken. */
+async function* sortedSegments(db: ChunkDatabase, { day, count }: KeptDay): AsyncGenerator<Segment> {
+  let [index, filled, found] = [0, 0, 0];
+  let fingerprints: Buffer | undefined;
+  for await (const block of db.numbers(`select _fingerprint from keep where _day = ${day} order by _fingerprint`)) {
+    const numbers = block.length / WORDS_A_NUMBER;
+    found += numbers;
+    for (let from = 0; from < numbers && found <= count; ) {
+      const size = Math.min(count - index * FINGERPRINTS_PER_SEGMENT, FINGERPRINTS_PER_SEGMENT);
+      fingerprints ??= Buffer.allocUnsafeSlow(size * FINGERPRINT_BYTES);
+      const to = Math.min(numbers, from + size - filled);
+      putMostSignificantFirst(block.subarray(from * WORDS_A_NUMBER, to * WORDS_A_NUMBER), fingerprints.subarray(filled * FINGERPRINT_BYTES));
+      [filled, from] = [filled + to - from, to];
+      if (filled === size) {
+        yield { index, fingerprints };
+        [index, filled, fingerprints] = [index + 1, 0, undefined];
       }
     }
-    if (found !== count) throw new RangeError(`Of ${eventDate} ${count} fingerprints are kept, but ${found} were sorted for its segments`);
   }
-}
-
-/** Puts numbers, their words least significant first, into the bytes of `into`. */
-function putMostSignificantFirst(words: Uint32Array, into: Buffer): void {
-  const target = new Uint32Array(into.buffer, into.byteOffset, words.length);
-  for (let from = 0; from < words.length; from += WORDS_A_NUMBER)
-    for (let word = 0; word < WORDS_A_NUMBER; word++) target[from + word] = words[from + WORDS_A_NUMBER - 1 - word] ?? 0;
-  into.subarray(0, words.byteLength).swap32();
+  if (found !== count) throw new RangeError(`Of ${dateOfDay(day)} ${count} fingerprints are kept, but ${found} were sorted for its segments`);
 }

@@ -1,6 +1,6 @@
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type AttributeValue, DeleteItemCommand, QueryCommand, ScanCommand, TransactWriteItemsCommand, type TransactWriteItemsCommandInput } from '@aws-sdk/client-dynamodb';
+import { type AttributeValue, DeleteItemCommand, PutItemCommand, QueryCommand, ScanCommand, TransactWriteItemsCommand, type TransactWriteItemsCommandInput } from '@aws-sdk/client-dynamodb';
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { createBatchActivities } from '../../activities/batches';
 import { createLedgerActivities } from '../../activities/ledger';
@@ -132,7 +132,50 @@ describe('window and expiry', () => {
     expect((await runNight(deps, nightEnding('2018-08-04'))).counts).toMatchObject({ stored: 1 });
     expect((await storedRecords(deps)).map(({ longitude }) => longitude).sort()).toEqual([1, 2, 3, 4, 5]);
   });
+
+  test.each([
+    ['of the cache is cut', () => cutCachedSegments((bytes) => bytes.subarray(16))],
+    ['of the cache is empty', () => cutCachedSegments(() => Buffer.alloc(0))],
+    ['of the ledger is cut', async () => {
+      await cutSegmentItems();
+      await rm(join(deps.workDir, 'segments'), { recursive: true });
+    }],
+  ])('a segment %s: what it held is found where it still is whole (I2)', async (_what, cut) => {
+    await putRaw(deps, rawKey('2018-08-01T13', 'a'), lines([position(1), position(2), position(3)]));
+    await runNight(deps, night);
+    await cut();
+    await putRaw(deps, rawKey('2018-08-02T13', 'b'), lines([position(1), position(2), position(3), position(4)]));
+
+    expect((await runNight(deps, nightEnding('2018-08-03'))).counts).toMatchObject({ stored: 1, duplicates: 6 });
+  });
+
+  test('storage that does not hold what was committed is not compared with', async () => {
+    await putRaw(deps, rawKey('2018-08-01T13', 'a'), lines([position(1), position(2), position(3)]));
+    await runNight(deps, night);
+    for (const { pk, sk } of await itemsOfDate('2018-08-01')) {
+      if (pk !== undefined && sk?.S === 'segment') await deps.dynamodb.send(new DeleteItemCommand({ TableName: deps.ledgerTable, Key: { pk, sk } }));
+    }
+    await rm(join(deps.workDir, 'segments'), { recursive: true });
+    for (const item of await itemsOf('mobile_positions#chunks')) await deps.dynamodb.send(new PutItemCommand({ TableName: deps.ledgerTable, Item: { ...item, dates: { M: { '2018-08-01': { N: '4' } } } } }));
+    await putRaw(deps, rawKey('2018-08-02T13', 'b'), lines([position(4)]));
+
+    await expect(runNight(deps, nightEnding('2018-08-03'))).rejects.toMatchObject({ type: FailureType.CountsDoNotAddUp, message: expect.stringContaining('do not hold the 4 records of 2018-08-01 that were committed') });
+  });
 });
+
+async function cutCachedSegments(cut: (bytes: Buffer) => Uint8Array): Promise<void> {
+  const dir = join(deps.workDir, 'segments');
+  const files = (await readdir(dir, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+  expect(files).not.toEqual([]);
+  for (const { parentPath, name } of files) await writeFile(join(parentPath, name), cut(await readFile(join(parentPath, name))));
+}
+
+async function cutSegmentItems(): Promise<void> {
+  for (const item of await itemsOfDate('2018-08-01')) {
+    const bytes = item.fingerprints?.B;
+    if (bytes !== undefined) await deps.dynamodb.send(new PutItemCommand({ TableName: deps.ledgerTable, Item: { ...item, fingerprints: { B: bytes.subarray(16) } } }));
+  }
+}
 
 describe('attempts that overlap', () => {
   test('a chunk that is committed returns what it recorded, and writes nothing (S2.35)', async () => {

@@ -15,24 +15,37 @@ const NOW = Date.parse('2026-11-21T12:00:00Z');
 const age = (path: string, hours: number) => utimes(path, new Date(NOW - hours * HOUR_MS), new Date(NOW - hours * HOUR_MS));
 const exists = (path: string) => stat(path).then(() => true, () => false);
 
-test('a segment is found again by its name, and a failed write leaves nothing', async () => {
+const fill = (cache: SegmentCache, path: string, sizeBytes: number) => cache.fill(path, sizeBytes, (file) => file.appendFile(Buffer.alloc(sizeBytes)));
+
+test('a file is found again by its name and size, one that was cut is not, and a failed write leaves nothing', async () => {
   const cache = new SegmentCache(dir, 1_000);
-  const path = cache.pathOf('positions', '2018-08-01', 'abc-0');
-  expect(await cache.touch(path)).toBe(false);
-  await expect(cache.fill(path, async (partial) => {
-    await writeFile(partial, 'half');
+  const path = cache.pathOf('positions', '2018-08-01', 'abc');
+  expect(await cache.touch(path, 1)).toBe(false);
+  await expect(cache.fill(path, 4, async (file) => {
+    await file.appendFile('half');
     throw new Error('disk');
   })).rejects.toThrow('disk');
+  expect(await cache.fill(path, 5, (file) => file.appendFile('half'))).toBe(false);
   expect(await readdir(join(dir, 'positions', '2018-08-01'))).toEqual([]);
-  await cache.write(path, Buffer.from('x'));
-  expect(await cache.touch(path)).toBe(true);
+  expect(await fill(cache, path, 1)).toBe(true);
+  expect(await cache.touch(path, 1)).toBe(true);
+  expect(await cache.touch(path, 16)).toBe(false);
 });
 
-test('beyond its size the least recently used segments go, but none that may be in use', async () => {
+test('a file that is asked for counts as used now', async () => {
+  const cache = new SegmentCache(dir, 1_000);
+  const path = cache.pathOf('positions', '2018-08-01', 'abc');
+  await fill(cache, path, 1);
+  await utimes(path, new Date(0), new Date(0));
+  expect(await cache.touch(path, 1)).toBe(true);
+  expect(Date.now() - (await stat(path)).mtimeMs).toBeLessThan(HOUR_MS);
+});
+
+test('beyond its size the least recently used files go, but none that may be in use', async () => {
   const cache = new SegmentCache(dir, 250);
   const paths = ['a', 'b', 'c', 'd', 'e'].map((name) => cache.pathOf('positions', '2018-08-01', name));
   for (const [index, path] of paths.entries()) {
-    await cache.write(path, Buffer.alloc(100));
+    await fill(cache, path, 100);
     await age(path, [5, 9, 7, 0.5, 0.1][index] ?? 0);
   }
   await cache.trim(NOW);
