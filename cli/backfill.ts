@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowFailedError, WorkflowIdConflictPolicy, WorkflowNotFoundError } from '@temporalio/client';
 import { type BackfillInput, type BackfillPlan, backfillWorkflowId, MOST_AT_ONCE, planIntervals } from '../domain/backfill';
 import { type BackfillProgress, notLoadedCount, remainingMs } from '../domain/backfill-progress';
@@ -14,6 +14,7 @@ import { createOutput, type Output, UsageError } from './output';
 import { declaredPipeline } from './pipelines';
 import { checkSignature, signed, systemUser } from './signature';
 import { withTemporal } from './temporal-client';
+import { wholeNumberTo } from './whole-number';
 
 interface StartOptions {
   readonly from?: string;
@@ -41,7 +42,7 @@ export function backfillCommand(): Command {
     .option('--from <instant>', 'start of the first interval, RFC 3339 (required)')
     .option('--to <instant>', 'end of the last interval, RFC 3339 (required)')
     .option('--all', 'also intervals that are loaded, empty or rejected (a loaded one finds nothing new: see `meridian rerun` to transform it again)')
-    .option('--concurrency <n>', `cycles at once, 1 to ${MOST_AT_ONCE}; they take turns at the dataset`, concurrency, 1)
+    .option('--concurrency <n>', `cycles at once, 1 to ${MOST_AT_ONCE}; they take turns at the dataset`, wholeNumberTo(MOST_AT_ONCE), 1)
     .option('--by <name>', 'who asks for it, for the record', systemUser())
     .option('--preview', 'show what would run and how long it may take, and start nothing')
     .option('--no-wait', 'start it and return')
@@ -208,10 +209,4 @@ async function onBackfill(pipeline: string, use: (client: Client) => Promise<voi
 
 function progressOf(client: Client, pipeline: string): Promise<BackfillProgress> {
   return client.workflow.getHandle(backfillWorkflowId(pipeline)).query<BackfillProgress, []>('backfillProgress');
-}
-
-function concurrency(text: string): number {
-  const atOnce = Number(text);
-  if (Number.isInteger(atOnce) && atOnce >= 1 && atOnce <= MOST_AT_ONCE) return atOnce;
-  throw new InvalidArgumentError(`expected 1 to ${MOST_AT_ONCE}`);
 }

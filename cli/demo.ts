@@ -19,23 +19,27 @@ import { type TrafficSamples, trafficSamples } from './demo/traffic-wheel';
 import { createOutput, type Output } from './output';
 import { withTemporal } from './temporal-client';
 import { bringUp } from './up';
+import { wholeNumberTo } from './whole-number';
 
 /** Where the pipeline's declaration looks for its reference data. */
 const REFERENCES = mobileGeolocation.transform.references;
+
+const NIGHTS = 3;
 
 export function demoCommand(): Command {
   return new Command('demo')
     .description('three nights of real positions through the pipeline mobile-geolocation, on the local stack')
     .option('--auth', "the local AWS holds every call against its caller's IAM policies, see `meridian up --help`")
+    .option('--nights <count>', 'only the first ones', wholeNumberTo(NIGHTS))
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
       '\nInstalls and starts what is missing, takes away what an earlier demo left (nothing else), and leaves the stack and a worker running.\n' +
         'Exit codes: 0 the nights came out as they must (promoted, promoted, rejected), 1 otherwise.',
     )
-    .action(async (options: { readonly json?: boolean; readonly auth?: boolean }) => {
+    .action(async (options: DemoOptions) => {
       const output = createOutput(options);
-      const { summary, expected } = await demo(stackHome(), output, options.auth === true);
+      const { summary, expected } = await demo(stackHome(), output, options);
       output.result(summary, summaryText(summary));
       const surprises = summary.nights.filter((night, index) => night.outcome !== expected[index]?.expectedOutcome);
       for (const night of surprises) {
@@ -45,12 +49,18 @@ export function demoCommand(): Command {
     });
 }
 
-async function demo(home: string, output: Output, auth: boolean): Promise<{ readonly summary: DemoSummary; readonly expected: readonly DemoNight[] }> {
+interface DemoOptions {
+  readonly json?: boolean;
+  readonly auth?: boolean;
+  readonly nights?: number;
+}
+
+async function demo(home: string, output: Output, { auth = false, nights: count = NIGHTS }: DemoOptions): Promise<{ readonly summary: DemoSummary; readonly expected: readonly DemoNight[] }> {
   const startedAt = performance.now();
   const stack = await bringUp(home, output, { auth });
   enterLocalEnvironment(stack.env);
   const samples = await trafficSamples({ cache: cacheFolder(), python: settingOf(stack.env, 'MERIDIAN_PYTHON'), note: (message) => output.note(message) });
-  const nights = demoNights(samples);
+  const nights = demoNights(samples).slice(0, count);
   const connection = {
     endpoint: stack.awsEndpoint,
     region: settingOf(stack.env, 'AWS_REGION'),
@@ -62,7 +72,7 @@ async function demo(home: string, output: Output, auth: boolean): Promise<{ read
     await stopWorker(home);
     return await withTemporal(async (temporal) => {
       const { pool } = database;
-      const removed = await resetDemo({ spec: mobileGeolocation, env: stack.env, rawPrefixes: rawPrefixesOf(nights), s3, dynamodb, pool, temporal });
+      const removed = await resetDemo({ spec: mobileGeolocation, env: stack.env, rawPrefixes: rawPrefixesOf(demoNights(samples)), s3, dynamodb, pool, temporal });
       output.note(`Took away ${removed}`);
       const env = localEnvironment(stack.env);
       await startWorker(home, taskEnvironment(env));
