@@ -1,3 +1,5 @@
+const { existsSync } = require('node:fs');
+const { join } = require('node:path');
 const { default: Sequencer } = require('@jest/test-sequencer');
 
 /**
@@ -19,6 +21,8 @@ const LONGEST = [
   'faults/audit',
   'infra/enforced',
 ];
+const gone = LONGEST.filter((name) => !existsSync(join(__dirname, `${name}.test.ts`)));
+if (gone.length > 0) throw new Error(`test/longest-first.js lists ${gone.join(', ')}, which are no test files: they were renamed or removed`);
 
 module.exports = class LongestFirst extends Sequencer {
   sort(tests) {
