@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { DemoSummary } from '../../cli/demo/summary';
 import { startMeridian } from '../../test/e2e/meridian-process';
 import type { Benchmark } from '../benchmark';
-import { combined, cpuSecondsOf, peakMbOf, type Usage } from '../measure';
+import { combined, cpuSecondsOf, loadNow, peakMbOf, type Usage } from '../measure';
 import { held, type Result, told } from '../results';
 import { type LargeNight, runLargeNight } from './whole-cycle/large-night';
 import type { CycleShares } from './whole-cycle/shares';
@@ -34,8 +34,8 @@ export const wholeCycle: Benchmark = {
     chmodSync(home, 0o755);
     const env = { ...process.env, ...ANY_PORT, MERIDIAN_HOME: home };
     try {
-      note("the demo's three nights, on a stack of their own");
-      const { code, stdout, stderr } = await startMeridian(['demo', '--json'], env).finished;
+      note(`the demo's ${quick ? 'first night' : 'three nights'}, on a stack of their own`);
+      const { code, stdout, stderr } = await startMeridian(['demo', '--json', ...(quick ? ['--nights', '1'] : [])], env).finished;
       if (code !== 0) throw new Error(`The demo ended with ${code}: ${stderr.slice(-2_000)}`);
       const { nights } = JSON.parse(stdout) as DemoSummary;
       const stack = new BenchStack(home, env);
@@ -55,8 +55,8 @@ export const wholeCycle: Benchmark = {
 
 function resultsOf(night: string, { seconds, byActivity, orchestrationSeconds }: CycleShares): readonly Result[] {
   const name = (what: string) => `whole-cycle/${night}/${what}`;
-  const parts = Object.entries(PARTS).flatMap(([part, activities]) => {
-    const spent = activities.reduce((sum, activity) => sum + (byActivity[activity] ?? 0), 0);
+  const parts = Object.keys(PARTS).flatMap((part) => {
+    const spent = secondsOf(part, byActivity);
     return spent > 0 ? [told(name(part), spent / seconds, `of the night, ${spent.toFixed(2)} s`)] : [];
   });
   return [
@@ -66,12 +66,26 @@ function resultsOf(night: string, { seconds, byActivity, orchestrationSeconds }:
   ];
 }
 
-function largeResults({ shares, ours, byHand, byHandSteps }: LargeNight): readonly Result[] {
+function secondsOf(part: string, byActivity: CycleShares['byActivity']): number {
+  return (PARTS[part] ?? []).reduce((sum, activity) => sum + (byActivity[activity] ?? 0), 0);
+}
+
+/** What EMR and Glue would have these vCPUs for: a run has all cores from its start to its end, used or not. */
+function billedResults({ shares, rows }: LargeNight): readonly Result[] {
+  const { cores } = loadNow();
+  return (['transform', 'check'] as const).map((part) =>
+    told(`whole-cycle/${LARGE_NIGHT.name}/${part}-vcpu`, (secondsOf(part, shares.byActivity) * cores) / (rows[part] / 1e6), `vCPU-s a million rows, ${cores} vCPUs for all of the run`),
+  );
+}
+
+function largeResults(large: LargeNight): readonly Result[] {
+  const { shares, ours, byHand, byHandSteps } = large;
   const name = (what: string) => `whole-cycle/${LARGE_NIGHT.name}/${what}`;
   const megabytes = (what: string, { peakMb }: Usage) => (peakMb === undefined ? [] : [told(name(what), peakMb, 'MB at once, of all processes')]);
   return [
     ...resultsOf(LARGE_NIGHT.name, shares),
     told(name('rate'), LARGE_NIGHT.records / shares.seconds, 'records/s'),
+    ...billedResults(large),
     told(name('cpu'), ours.cpuSeconds, 'CPU-s of all processes'),
     ...megabytes('memory', ours),
     ...Object.entries(byHandSteps).map(([step, seconds]) => told(name(`by-hand-${step}`), seconds / byHand.seconds, `of the night by hand, ${seconds} s`)),

@@ -11,6 +11,8 @@ import type { BenchStack } from './stack';
 /** A night of so many records by the product, and the same one by hand. */
 export interface LargeNight {
   readonly shares: CycleShares;
+  /** Rows that Spark had to make, those of days that changed; and that the gate had to read, those added and all that are served. */
+  readonly rows: { readonly transform: number; readonly check: number };
   readonly ours: Usage;
   readonly byHand: Usage;
   /** Seconds by step of the script. */
@@ -49,7 +51,8 @@ export async function runLargeNight(stack: BenchStack, records: number, scratch:
     expectSame(await servedBy(database.pool, 'public'), await servedBy(database.pool, 'by_hand'));
     const [shares] = await stack.sharesOf([endOf(DAY_AFTER)]);
     if (shares === undefined) throw new Error(`The night until ${endOf(DAY_AFTER)} has no history`);
-    return { shares, ours: ours.usage, byHand: byHand.usage, byHandSteps: byHand.result };
+    const added = records - repeated.to;
+    return { shares, rows: { transform: added, check: added + records }, ours: ours.usage, byHand: byHand.usage, byHandSteps: byHand.result };
   } finally {
     await database.close();
   }
