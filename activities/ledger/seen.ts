@@ -64,18 +64,21 @@ export async function keepUnseen(db: ChunkDatabase, files: readonly string[], mo
 /** Fills the table `listed` with the chunk's fingerprints that the files have too, or with the others where these are fewer. */
 async function list(db: ChunkDatabase, files: readonly string[], mostInMemory: number | undefined): Promise<'anti' | 'semi'> {
   const rooms = Array.from({ length: READS_AT_ONCE }, () => new ReadingRoom());
-  const [[count] = []] = await db.rows('select count(*) from record where _reason is null');
-  const ranges = rangesFor(Number(count), mostInMemory);
+  const countOf = async (condition: string) => Number((await db.rows(`select count(*) from record where ${condition}`))[0]?.[0]);
+  const sound = '_reason is null';
+  const count = await countOf(sound);
+  const ranges = rangesFor(count, mostInMemory);
   let join: 'anti' | 'semi' = 'anti';
   for (const range of ranges) {
-    const within = ranges.length === 1 ? '' : `and ${withinRangeSql('_fingerprint', range)}`;
-    const set = await FingerprintSet.of(db.numbers(`select _fingerprint from record where _reason is null ${within} order by _fingerprint`), Number(count), range);
+    const isAll = ranges.length === 1;
+    const condition = isAll ? sound : `${sound} and ${withinRangeSql('_fingerprint', range)}`;
+    const set = await FingerprintSet.of(db.numbers(`select _fingerprint from record where ${condition} order by _fingerprint`), isAll ? count : await countOf(condition), range);
     await forEachParallel(files, READS_AT_ONCE, async (path) => {
       const room = rooms.pop() ?? new ReadingRoom();
       await room.read(path, (words) => set.meet(words));
       rooms.push(room);
     });
-    if (ranges.length === 1 && set.isMostlyMet) join = 'semi';
+    if (isAll && set.isMostlyMet) join = 'semi';
     await db.appendNumbers('listed', (blockCount) => set.numbers(join === 'anti' ? 'met' : 'unmet', blockCount));
   }
   return join;
