@@ -23,7 +23,7 @@ interface Storm {
   readonly longMs: number;
 }
 /** 1,000 promotions, 32 readers; as many reads a second as fewer would make leave the machine to the promotions. */
-const FULL: Storm = { promotions: { short: 960, long: 40 }, readers: 16, readsPerSecond: 20, longMs: 4_000 };
+const FULL: Storm = { promotions: { short: 980, long: 20 }, readers: 16, readsPerSecond: 20, longMs: 4_000 };
 const QUICK: Storm = { promotions: { short: 15, long: 2 }, readers: 3, readsPerSecond: 100, longMs: 1_500 };
 
 /** What readers notice of a promotion (X2), and what it saves the database against a refresh of the same result (S0.1, S0.11). */

@@ -159,7 +159,7 @@ describe('window and expiry', () => {
     for (const item of await itemsOf('mobile_positions#chunks')) await deps.dynamodb.send(new PutItemCommand({ TableName: deps.ledgerTable, Item: { ...item, dates: { M: { '2018-08-01': { N: '4' } } } } }));
     await putRaw(deps, rawKey('2018-08-02T13', 'b'), lines([position(4)]));
 
-    await expect(runNight(deps, nightEnding('2018-08-03'))).rejects.toMatchObject({ type: FailureType.CountsDoNotAddUp, message: expect.stringContaining('do not hold the 4 records of 2018-08-01 that were committed') });
+    await expect(runNight(deps, nightEnding('2018-08-03'))).rejects.toMatchObject({ type: FailureType.CountsDoNotAddUp, message: expect.stringContaining('do not hold the 4 records of 2018-08-01 that were committed') as string });
   });
 });
 
