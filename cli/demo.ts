@@ -55,12 +55,13 @@ interface DemoOptions {
   readonly nights?: number;
 }
 
-async function demo(home: string, output: Output, { auth = false, nights: count = NIGHTS }: DemoOptions): Promise<{ readonly summary: DemoSummary; readonly expected: readonly DemoNight[] }> {
+async function demo(home: string, output: Output, { auth = false, nights: count }: DemoOptions): Promise<{ readonly summary: DemoSummary; readonly expected: readonly DemoNight[] }> {
   const startedAt = performance.now();
   const stack = await bringUp(home, output, { auth });
   enterLocalEnvironment(stack.env);
   const samples = await trafficSamples({ cache: cacheFolder(), python: settingOf(stack.env, 'MERIDIAN_PYTHON'), note: (message) => output.note(message) });
-  const nights = demoNights(samples).slice(0, count);
+  const allNights = demoNights(samples);
+  const nights = allNights.slice(0, count);
   const connection = {
     endpoint: stack.awsEndpoint,
     region: settingOf(stack.env, 'AWS_REGION'),
@@ -72,7 +73,7 @@ async function demo(home: string, output: Output, { auth = false, nights: count 
     await stopWorker(home);
     return await withTemporal(async (temporal) => {
       const { pool } = database;
-      const removed = await resetDemo({ spec: mobileGeolocation, env: stack.env, rawPrefixes: rawPrefixesOf(demoNights(samples)), s3, dynamodb, pool, temporal });
+      const removed = await resetDemo({ spec: mobileGeolocation, env: stack.env, rawPrefixes: rawPrefixesOf(allNights), s3, dynamodb, pool, temporal });
       output.note(`Took away ${removed}`);
       const env = localEnvironment(stack.env);
       await startWorker(home, taskEnvironment(env));

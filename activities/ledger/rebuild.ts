@@ -58,7 +58,8 @@ export interface StoredAttempt {
 }
 
 /**
- * Fingerprints of what an attempt stored for a date, from its files, as a file in the cache.
+ * Fingerprints of what an attempt stored for a date, from its files, as the file in the cache that its segments would have become: who asks
+ * for these next finds it.
  * @throws `CountsDoNotAddUp`, not retryable, when the files hold more or fewer records than were committed
  */
 export async function rebuildSegment(
@@ -69,7 +70,7 @@ export async function rebuildSegment(
   eventDate: string,
 ): Promise<string> {
   const { attempt, bucket, count } = stored;
-  const cached = deps.cache.pathOf(spec.dataset, eventDate, `${attempt}-rebuilt`);
+  const cached = deps.cache.pathOf(spec.dataset, eventDate, attempt);
   if (await deps.cache.touch(cached, count * FINGERPRINT_BYTES)) return cached;
   const locals: string[] = [];
   for (const file of (await stored.files()).filter((each) => each.eventDate === eventDate)) {

@@ -63,7 +63,7 @@ export async function keepUnseen(db: ChunkDatabase, files: readonly string[], mo
 
 /** Fills the table `listed` with the chunk's fingerprints that the files have too, or with the others where these are fewer. */
 async function list(db: ChunkDatabase, files: readonly string[], mostInMemory: number | undefined): Promise<'anti' | 'semi'> {
-  const rooms = Array.from({ length: READS_AT_ONCE }, () => new ReadingRoom());
+  const rooms: ReadingRoom[] = [];
   const countOf = async (condition: string) => Number((await db.rows(`select count(*) from record where ${condition}`))[0]?.[0]);
   const sound = '_reason is null';
   const count = await countOf(sound);
