@@ -27,15 +27,21 @@ import { createServiceRole } from '../support/service-role';
 
 const ROLE = 'arn:aws:iam::000000000000:role/spark-job';
 const QUALITY_ROLE = 'arn:aws:iam::000000000000:role/quality';
+/**
+ * What spark-submit's thread has not passed on when Python ends is lost: PythonRunner waits for the process, never for its RedirectThread, a
+ * daemon. On a busy machine that can be all that a script says with its last breath.
+ */
+const LAST_BREATH = '__import__("time").sleep(1)';
 const SCRIPTS = {
   'echo.py': [
     'import json, os, sys',
     'print(json.dumps({"arguments": sys.argv[1:], "endpoint": os.environ["AWS_ENDPOINT_URL"], "token": os.environ.get("TOKEN")}))',
+    LAST_BREATH,
     'sys.exit(int(sys.argv[1]))',
   ],
   'raise.py': ['def fail():', '    raise ValueError("no such zone: Bern")', 'fail()'],
   'sleep.py': ['import subprocess, sys', 'subprocess.run(["sleep", sys.argv[1]])'],
-  'library.py': ['import boto3, helper', 'print(helper.ANSWER, "as", boto3.client("sts").get_caller_identity()["Arn"])'],
+  'library.py': ['import boto3, helper', 'print(helper.ANSWER, "as", boto3.client("sts").get_caller_identity()["Arn"])', LAST_BREATH],
   'helper.py': ['ANSWER = "from the library"'],
   'spark.py': [
     'import sys',
@@ -45,6 +51,7 @@ const SCRIPTS = {
     'frame.write.mode("overwrite").parquet(sys.argv[1])',
     'print(sorted(row.place for row in spark.read.parquet(sys.argv[1]).collect()))',
     'print(spark.conf.get("spark.example"), spark.conf.get("spark.master"), spark.conf.get("spark.driver.memory"))',
+    LAST_BREATH,
   ],
 } as const;
 
